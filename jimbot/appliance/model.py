@@ -1,0 +1,282 @@
+"""The typed model of the appliance table, and the proof that its budget fits.
+
+Loading is the proof: a table that promises more than the machine has, names a service that does
+not exist or uses a port twice does not load.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import defaultdict
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from jimbot.errors import JimbotError
+
+Megabytes = Annotated[int, Field(ge=0, description="MiB")]
+Cores = Annotated[float, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class TableError(JimbotError):
+    """The appliance table is missing, malformed or does not add up."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Machine(_Row):
+    memory_mb: Megabytes
+    cores: Cores
+    vram_mb: Megabytes
+
+
+class Group(_Row):
+    """A share of the machine that services of one kind live in."""
+
+    memory_mb: Megabytes
+    cores: Cores
+    vram_mb: Megabytes = 0
+    inside: str | None = None
+
+
+class HealthCheck(_Row):
+    """How to ask a service whether it is well."""
+
+    port: str
+    kind: Literal["http", "tcp"] = "http"
+    path: str = "/health"
+    start_s: Annotated[Seconds, Field(description="time it may take until it is first healthy")]
+    interval_s: Seconds
+    timeout_s: Seconds
+
+
+class Service(_Row):
+    """One process of the appliance; `command` is what follows `jimbot`, empty for foreign ones."""
+
+    title: str
+    group: str
+    memory_mb: Megabytes
+    vram_mb: Megabytes = 0
+    image: str
+    command: tuple[str, ...] = ()
+    ports: dict[str, Port]
+    health: HealthCheck | None = None
+    depends: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    store: Literal["log"] | None = None
+    engine: Literal["any", "server"] = "any"
+    runtimes: tuple[Literal["native", "containers"], ...] = ("native", "containers")
+
+
+class TrainingShare(_Row):
+    """How much training a profile does at a time; sizes are environment steps."""
+
+    env_runners: Annotated[int, Field(ge=1)]
+    envs_per_runner: Annotated[int, Field(ge=1)]
+    object_store_mb: Annotated[int, Field(ge=80)]
+    batch: Annotated[int, Field(ge=1)]
+    minibatch: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1)]
+
+
+class Minimum(_Row):
+    memory_mb: Megabytes
+    cores: Cores
+
+
+class Profile(_Row):
+    minimum: Minimum
+    memory_scale: Annotated[float, Field(gt=0, le=1)]
+    training: TrainingShare
+
+
+class Training(_Row):
+    deck: str
+    stake: str
+    checkpoint_minutes: Annotated[float, Field(gt=0)]
+    checkpoints_kept: Annotated[int, Field(ge=1)]
+    record_one_in: Annotated[int, Field(ge=1)]
+
+
+class Aggregation(_Row):
+    flush_ms: Annotated[int, Field(ge=1)]
+
+
+class Supervision(_Row):
+    stop_s: Seconds
+    backoff_first_s: Seconds
+    backoff_limit_s: Seconds
+
+
+class Appliance(_Row):
+    """The whole table. Loading one (`load`) proves that its budget fits and its names resolve."""
+
+    version: Literal[1]
+    machine: Machine
+    groups: dict[str, Group]
+    services: dict[str, Service]
+    profiles: dict[str, Profile]
+    training: Training
+    aggregation: Aggregation
+    supervision: Supervision
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        problems = [
+            *_group_problems(self),
+            *_share_problems(self),
+            *_service_problems(self),
+            *_port_problems(self),
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def service(self, name: str) -> Service:
+        """The row of one service.
+
+        Raises:
+            TableError: no such service.
+        """
+        try:
+            return self.services[name]
+        except KeyError:
+            raise TableError(
+                f"unknown service {name!r}", hint=f"The table has: {', '.join(self.services)}"
+            ) from None
+
+    def url(self, name: str, port: str = "http", *, scheme: str = "http") -> str:
+        """Where a service of this machine listens, e.g. `http://127.0.0.1:8090`."""
+        return f"{scheme}://127.0.0.1:{self.service(name).ports[port]}"
+
+
+def _group_problems(table: Appliance) -> list[str]:
+    problems = []
+    within: dict[str, int] = defaultdict(int)
+    for name, group in table.groups.items():
+        if group.inside is None:
+            continue
+        if group.inside not in table.groups:
+            problems.append(f"group {name} is inside {group.inside}, which does not exist")
+        within[group.inside] += group.memory_mb
+    problems += [
+        f"the groups inside {name} take {taken} MB of its {table.groups[name].memory_mb} MB"
+        for name, taken in within.items()
+        if name in table.groups and taken > table.groups[name].memory_mb
+    ]
+    outer = [group for group in table.groups.values() if group.inside is None]
+    budget = (
+        ("memory", "MB", sum(g.memory_mb for g in outer), table.machine.memory_mb),
+        ("cores", "", sum(g.cores for g in table.groups.values()), table.machine.cores),
+        ("VRAM", "MB", sum(g.vram_mb for g in table.groups.values()), table.machine.vram_mb),
+    )
+    problems += [
+        f"the groups take {taken:g} {unit} of {what}, the machine has {has:g}".replace("  ", " ")
+        for what, unit, taken, has in budget
+        if taken > has
+    ]
+    return problems
+
+
+def _share_problems(table: Appliance) -> list[str]:
+    memory: dict[str, int] = defaultdict(int)
+    vram: dict[str, int] = defaultdict(int)
+    for service in table.services.values():
+        memory[service.group] += service.memory_mb
+        vram[service.group] += service.vram_mb
+    return [
+        f"the services of group {name} take {taken} MB of {what}, the group has {has}"
+        for name, group in table.groups.items()
+        for what, taken, has in (
+            ("memory", memory[name], group.memory_mb),
+            ("VRAM", vram[name], group.vram_mb),
+        )
+        if taken > has
+    ]
+
+
+def _service_problems(table: Appliance) -> list[str]:
+    problems = []
+    for name, service in table.services.items():
+        if service.group not in table.groups:
+            problems.append(f"service {name} is in group {service.group}, which does not exist")
+        problems += [
+            f"service {name} needs {other}, which does not exist"
+            for other in (*service.depends, *service.after)
+            if other not in table.services
+        ]
+        if service.health and service.health.port not in service.ports:
+            problems.append(f"service {name} has no port {service.health.port} to check")
+    return problems or _cycle_problems(table)
+
+
+def _cycle_problems(table: Appliance) -> list[str]:
+    done: set[str] = set()
+    while len(done) < len(table.services):
+        ready = {
+            name
+            for name, service in table.services.items()
+            if name not in done and done.issuperset((*service.depends, *service.after))
+        }
+        if not ready:
+            left = ", ".join(sorted(set(table.services) - done))
+            return [f"services wait for each other in a circle: {left}"]
+        done |= ready
+    return []
+
+
+def _port_problems(table: Appliance) -> list[str]:
+    users: dict[int, list[str]] = defaultdict(list)
+    for name, service in table.services.items():
+        for port in service.ports.values():
+            users[port].append(name)
+    return [
+        f"port {port} is used by {' and '.join(names)}"
+        for port, names in users.items()
+        if len(names) > 1
+    ]
+
+
+def load(path: Path | None = None) -> Appliance:
+    """Read and prove a table: `path`, else `$JIMBOT_TABLE`, else the one in the package.
+
+    Raises:
+        TableError: it cannot be read, is not TOML, or does not add up; says where.
+    """
+    if path is None and os.environ.get("JIMBOT_TABLE"):
+        path = Path(os.environ["JIMBOT_TABLE"])
+    name = str(path) if path else "appliance.toml"
+    try:
+        text = (
+            path.read_text(encoding="utf-8")
+            if path
+            else resources.files("jimbot.appliance").joinpath("appliance.toml").read_text("utf-8")
+        )
+        return Appliance.model_validate(tomllib.loads(text))
+    except OSError as error:
+        raise TableError(
+            f"cannot read the table {name}: {error.strerror}", hint="Check --table or JIMBOT_TABLE"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TableError(f"the table {name} is not TOML: {error}", hint="Mend that line") from error
+    except ValidationError as error:
+        raise TableError(
+            f"the table {name} does not hold: {_first_problems(error)}",
+            hint="Mend it and run: jimbot config check",
+        ) from error
+
+
+def _first_problems(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors()[:3]:
+        where = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        parts.append(f"{where}: {what}" if where else what)
+    return "; ".join(parts)
