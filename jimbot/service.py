@@ -7,17 +7,19 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+import uvicorn
+from fastapi import FastAPI, Response
+from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-    from prometheus_client import CollectorRegistry
+from jimbot import __version__
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -76,10 +78,6 @@ def http_app(
     FastAPI's own documentation pages load scripts from the network, so they are off; the schema
     is at `/openapi.json`.
     """
-    from fastapi import FastAPI, Response
-
-    from jimbot import __version__
-
     app = FastAPI(
         title=title, version=__version__, description=description, docs_url=None, redoc_url=None
     )
@@ -93,8 +91,6 @@ def http_app(
         return answer
 
     if registry is not None:
-        from prometheus_client import generate_latest
-
         content_type = "text/plain; version=0.0.4; charset=utf-8"
 
         @app.get("/metrics", response_class=Response, tags=["service"])
@@ -112,10 +108,6 @@ async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncI
     Raises:
         OSError: the port is taken.
     """
-    import socket
-
-    import uvicorn
-
     # Bound here, since uvicorn answers a taken port by ending the process.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
