@@ -1,0 +1,48 @@
+"""The knowledge graph: what exists in Balatro, and what the games have shown about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jimbot.knowledge.graph import GraphError, GraphMissing, GraphStore
+
+if TYPE_CHECKING:
+    from jimbot.appliance import Home
+
+__all__ = ["GraphError", "GraphMissing", "GraphStore", "init", "open_graph"]
+
+
+def open_graph(home: Home, *, read_only: bool = False) -> GraphStore:
+    """The graph of one home; the place that chooses its engine.
+
+    Raises:
+        MissingExtra: the engine is not installed.
+        GraphMissing: to be read only, and nobody has made it yet.
+        GraphError: it cannot be used; says why and what to do.
+    """
+    from jimbot.knowledge.ladybug import LadybugGraph
+
+    return LadybugGraph(home.graph, read_only=read_only)
+
+
+def init(home: Home) -> list[str]:
+    """Make the graph if there is none and bring its knowledge of the game up to date.
+
+    Returns lines for people on what was done.
+
+    Raises:
+        MissingExtra: the engine is not installed.
+        GraphError: it cannot be made, or is there and cannot be used.
+    """
+    from jimbot.knowledge.seeds import seed
+
+    existed = home.graph.exists()
+    graph = open_graph(home)
+    try:
+        counts = seed(graph)
+        version = graph.version()
+    finally:
+        graph.close()
+    state = "already there" if existed else "created"
+    known = ", ".join(f"{count} {what}" for what, count in counts.items())
+    return [f"graph {home.graph}: {state}, schema {version}", f"game knowledge: {known}"]

@@ -1,0 +1,150 @@
+"""From events to points and games: what is measured, under which name.
+
+| event              | point                  | value                              | tags                |
+|--------------------|------------------------|------------------------------------|---------------------|
+| GAME_FINISHED      | game.finished          | 1                                  | policy, deck, stake |
+|                    | game.won               | 1 or 0: its mean is the win rate   |                     |
+|                    | game.ante              | ante reached                       |                     |
+|                    | game.best_hand         | chips of the best single hand      |                     |
+|                    | game.actions           | actions taken                      |                     |
+|                    | game.duration_ms       | ms from first to last action       |                     |
+| TRAINING_ITERATION | training.iteration     | number of the iteration            | run                 |
+|                    | training.steps         | environment steps so far           |                     |
+|                    | training.games         | games finished in the iteration    |                     |
+|                    | training.loss          | total loss                         |                     |
+|                    | training.policy_loss   | loss of the policy                 |                     |
+|                    | training.value_loss    | loss of the value function         |                     |
+|                    | training.entropy       | entropy of the policy, nats        |                     |
+|                    | training.kl            | KL divergence from the last policy |                     |
+|                    | training.return_mean   | mean return of an episode          |                     |
+|                    | training.steps_per_s   | environment steps a second         |                     |
+| either, unreadable | events.unreadable      | 1                                  | type                |
+
+What an iteration does not report leaves no point. An event whose payload is not what its type
+promises is counted and passed over, since the log keeps it and no retry would mend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from jimbot.events import Recorded
+from jimbot.events.payloads import (
+    GAME_FINISHED,
+    TRAINING_ITERATION,
+    GameFinished,
+    TrainingIteration,
+)
+from jimbot.metrics.games import GameRow
+from jimbot.metrics.series import Point, SeriesStore
+
+TYPES = (GAME_FINISHED, TRAINING_ITERATION)
+"""The only types that leave anything: a follower may read the log for these alone."""
+
+_OF_A_GAME = ("ante", "best_hand", "actions", "duration_ms")
+_OF_AN_ITERATION = (
+    "iteration",
+    "steps",
+    "games",
+    "loss",
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "kl",
+    "return_mean",
+    "steps_per_s",
+)
+
+
+class Projected(NamedTuple):
+    """What a batch of events leaves in the store."""
+
+    points: list[Point]
+    games: list[GameRow]
+
+
+def project(recorded: Sequence[Recorded]) -> list[Point]:
+    """The points that these events leave, in their order."""
+    return project_all(recorded).points
+
+
+def project_all(recorded: Sequence[Recorded]) -> Projected:
+    """The points and the games that these events leave, in their order."""
+    result = Projected([], [])
+    for entry in recorded:
+        event = entry.event
+        try:
+            if event.type == GAME_FINISHED:
+                _game(entry, GameFinished.model_validate(event.payload), result)
+            elif event.type == TRAINING_ITERATION:
+                _iteration(entry, TrainingIteration.model_validate(event.payload), result)
+        except ValidationError:
+            tags = {"type": event.type}
+            result.points.append(Point("events.unreadable", event.timestamp, 1.0, tags))
+    return result
+
+
+def fold(store: SeriesStore, recorded: Sequence[Recorded], *, position: int | None = None) -> int:
+    """Project events into the store, each exactly once; returns how many were new.
+
+    Args:
+        recorded: events by position. Those that the store has seen are passed over, so a batch
+            may be given again.
+        position: how far the log was read, where that is further than the last event here
+            (because the reader left other types out).
+
+    Raises:
+        SeriesError: nothing was stored; the same batch may be given again.
+    """
+    seen = store.position()
+    fresh = [entry for entry in recorded if entry.position > seen]
+    reached = max(position or 0, fresh[-1].position if fresh else 0)
+    if reached <= seen:
+        return 0
+    projected = project_all(fresh)
+    store.write(projected.points, games=projected.games, position=reached, after=seen)
+    return len(fresh)
+
+
+def _game(entry: Recorded, game: GameFinished, into: Projected) -> None:
+    time = entry.event.timestamp
+    tags = {"policy": game.policy, "deck": game.deck, "stake": game.stake}
+    into.points.append(Point("game.finished", time, 1.0, tags))
+    into.points.append(Point("game.won", time, float(game.won), tags))
+    for field in _OF_A_GAME:
+        into.points.append(Point(f"game.{field}", time, float(getattr(game, field)), tags))
+    into.games.append(
+        GameRow(
+            position=entry.position,
+            time=time,
+            game_id=game.game_id,
+            source=entry.event.source,
+            seed=game.seed,
+            deck=game.deck,
+            stake=game.stake,
+            policy=game.policy,
+            won=game.won,
+            ante=game.ante,
+            round=game.round,
+            best_hand=game.best_hand,
+            money=game.money,
+            actions=game.actions,
+            duration_ms=game.duration_ms,
+            jokers=tuple(game.jokers),
+            hands=dict(game.hands),
+            recorded=game.recorded,
+        )
+    )
+
+
+def _iteration(entry: Recorded, iteration: TrainingIteration, into: Projected) -> None:
+    tags = {"run": iteration.run}
+    for field in _OF_AN_ITERATION:
+        value = getattr(iteration, field)
+        if value is not None:
+            into.points.append(
+                Point(f"training.{field}", entry.event.timestamp, float(value), tags)
+            )
