@@ -35,6 +35,7 @@ class Machine(_Row):
     memory_mb: Megabytes
     cores: Cores
     vram_mb: Megabytes
+    disk_free_mb: Annotated[Megabytes, Field(description="what a start needs free on the disk")]
 
 
 class Group(_Row):

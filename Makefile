@@ -1,0 +1,45 @@
+# Everything a machine without Nix needs: make up, make test, make lint, make bench.
+
+VENV   ?= .venv
+EXTRAS ?= train,embedded,claude
+ARGS   ?=
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN     = $(VENV)/bin
+# Python 3.11 alone: ray, torch and poetry2nix are locked for it.
+CHECK   = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "JimBot needs Python 3.11; set PYTHON=/path/to/python3.11")'
+PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(VENV)/constraints.txt
+
+.PHONY: up test lint bench soak clean
+
+up: $(VENV)/.runtime
+	@exec $(BIN)/jimbot up $(ARGS)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+$(VENV)/.runtime: pyproject.toml poetry.lock scripts/lock.py
+	@$(CHECK)
+	@echo "make: the environment in $(VENV) (about 2 GB, a minute or two)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) scripts/lock.py constraints > $(VENV)/constraints.txt
+	@$(PIP) -e '.[$(EXTRAS)]' >&2
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "make: the development tools" >&2
+	@$(PIP) $$($(PYTHON) scripts/lock.py dev) >&2
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

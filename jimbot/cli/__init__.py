@@ -1,0 +1,88 @@
+"""The `jimbot` command: one file a group of commands, none imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jimbot import __version__
+from jimbot.errors import JimbotError
+
+# command → (file in this package, one line of help). To delete a command, delete both.
+COMMANDS = {
+    "up": ("up", "Start the appliance and show it working."),
+    "health": ("health", "Tell how every service is."),
+    "games": ("games", "List, show and replay the games in the log."),
+    "init-db": ("initdb", "Create the stores' schemas and the game knowledge."),
+    "config": ("config", "Check and show the appliance table."),
+    "serve": ("serve", "Run one service in the foreground."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's file only to run it, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"jimbot.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except JimbotError as error:
+            click.echo(f"jimbot: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jimbot")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="JIMBOT_HOME",
+    help="Where state lives.  [env: JIMBOT_HOME; default: $XDG_STATE_HOME/jimbot]",
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="JIMBOT_TABLE",
+    help="Another appliance table than the one in the package.  [env: JIMBOT_TABLE]",
+)
+@click.pass_context
+def main(context: click.Context, home: Path | None, table: Path | None) -> None:
+    """Train an agent to play Balatro, play the real game with it, and keep both well."""
+    context.obj = Options(home, table)
+
+
+class Options:
+    """What the options before the command say; read only when a command needs it."""
+
+    def __init__(self, home: Path | None, table: Path | None) -> None:
+        self._home = home
+        self._table = table
+
+    @property
+    def home(self) -> Any:
+        from jimbot.appliance import Home
+
+        return Home(self._home.absolute()) if self._home else Home.default()
+
+    @property
+    def appliance(self) -> Any:
+        from jimbot.appliance import load
+
+        return load(self._table)

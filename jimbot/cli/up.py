@@ -1,0 +1,65 @@
+"""`jimbot up`: the whole appliance with one command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+
+import click
+
+from jimbot.cli import Options
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written like 90, 90s, 5m or 2h."""
+
+    name = "duration"
+    _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # noqa: RUF012
+
+    def convert(self, value: object, param: object, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if not match or float(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration like 90s, 5m or 2h", None, ctx)
+        return float(match[1]) * self._UNITS[match[2]]
+
+
+@click.command(name="up")
+@click.option("--for", "seconds", type=Duration(), help="Stop after this long (90s, 5m, 2h).")
+@click.option("--games", type=click.IntRange(min=1), help="Stop after this many games.")
+@click.option("--no-train", is_flag=True, help="Leave Ray and the trainer out.")
+@click.option("--profile", default="auto", show_default=True, help="workstation, laptop or ci.")
+@click.option("--json", "as_json", is_flag=True, help="End with one summary object on stdout.")
+@click.pass_obj
+def command(
+    options: Options,
+    seconds: float | None,
+    games: int | None,
+    no_train: bool,
+    profile: str,
+    as_json: bool,
+) -> None:
+    """Start the appliance, show it working, and stop it in order on Ctrl-C or SIGTERM.
+
+    Exits 0 after a clean run, 1 when an acknowledged event was lost or a service had to be
+    killed, 2 when it could not start.
+    """
+    from jimbot.operations import view as views
+    from jimbot.operations.up import Wish, up
+
+    appliance, home = options.appliance, options.home
+    view = views.choose()
+    try:
+        wish = Wish(seconds, games, not no_train, profile)
+        summary = asyncio.run(up(appliance, home, wish, view))
+    finally:
+        view.close()
+    if as_json:
+        click.echo(summary.model_dump_json(indent=2))
+    else:
+        click.echo(
+            f"{summary.games_finished:,} games and {summary.training_iterations} training "
+            f"iterations in {summary.seconds:g} s; {summary.events_stored:,} events stored, "
+            f"{summary.events_lost} lost. State: {summary.home}"
+        )
+    sys.exit(1 if summary.events_lost or summary.killed else 0)

@@ -1,0 +1,74 @@
+"""What a running `jimbot up` tells other commands, and the lock that keeps it the only one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from jimbot.appliance import Home
+from jimbot.operations.errors import AlreadyRunning
+
+
+class RunningService(BaseModel):
+    pid: int
+    started: float  # the process' creation time, which tells a reused pid apart
+
+
+class Running(BaseModel):
+    """The run that holds (or held) the lock."""
+
+    pid: int
+    started: float
+    profile: str
+    services: dict[str, RunningService | None]
+
+    def alive(self) -> bool:
+        return is_same(self.pid, self.started)
+
+
+def is_same(pid: int, started: float) -> bool:
+    """Whether the process of that pid is the one that started then."""
+    try:
+        return abs(psutil.Process(pid).create_time() - started) < 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def read(home: Home) -> Running | None:
+    """The last run's state; None when there is none or it is half-written."""
+    try:
+        return Running.model_validate_json((home.run / "up.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write(home: Home, running: Running) -> None:
+    new = home.run / "up.json.new"
+    new.write_text(running.model_dump_json())
+    new.replace(home.run / "up.json")
+
+
+@contextmanager
+def lock(home: Home) -> Iterator[None]:
+    """Hold the state for one run; the kernel gives it back however the holder ends.
+
+    Raises:
+        AlreadyRunning: another run holds it.
+    """
+    with (home.run / "up.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = read(home)
+            who = f" (pid {other.pid})" if other and other.alive() else ""
+            raise AlreadyRunning(
+                f"JimBot runs already on {home.path}{who}",
+                hint="See it with `jimbot health`, or stop that one with Ctrl-C or SIGTERM",
+            ) from None
+        os.set_inheritable(file.fileno(), False)
+        yield

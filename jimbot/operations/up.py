@@ -1,0 +1,241 @@
+"""`jimbot up`: start everything, watch it, stop everything, and tell what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import httpx
+import psutil
+from pydantic import BaseModel, Field
+
+from jimbot.appliance import Appliance, Home
+from jimbot.events import EventLog, LogError, open_log
+from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
+from jimbot.mcp.journal import Auditor
+from jimbot.operations import preflight, state
+from jimbot.operations.errors import MachineTooSmall
+from jimbot.operations.machine import choose_profile
+from jimbot.operations.supervisor import Supervisor
+from jimbot.service import stop_event
+
+# Of the time that the table gives a stop, what is kept for the last audit and for strays.
+_STOP_RESERVE_S = 1.5
+
+
+class Wish(NamedTuple):
+    """What the owner asked of this run; None means without end."""
+
+    seconds: float | None = None
+    games: int | None = None
+    train: bool = True
+    profile: str = "auto"
+
+
+class Summary(BaseModel):
+    """What a run did. Counts are of this run alone, `peak_rss_mb` is MiB by service."""
+
+    home: str
+    profile: str
+    seconds: float = 0.0
+    healthy_after_s: float | None = None
+    games_finished: int = 0
+    games_per_hour: float | None = None
+    mean_ante: float | None = None
+    win_rate: float | None = None
+    loss: float | None = None
+    training_iterations: int = 0
+    events_acknowledged: int = 0
+    events_stored: int = 0
+    events_lost: int = 0
+    restarts: dict[str, int] = Field(default_factory=dict)
+    killed: list[str] = Field(default_factory=list)
+    peak_rss_mb: dict[str, float] = Field(default_factory=dict)
+
+
+class Progress(NamedTuple):
+    """What a view draws, a few times a second."""
+
+    summary: Summary
+    supervisor: Supervisor
+    dashboard: str
+    stopping: bool
+
+
+async def up(
+    appliance: Appliance, home: Home, wish: Wish, view: Callable[[Progress], None]
+) -> Summary:
+    """Run the appliance until the wish is fulfilled or SIGINT or SIGTERM comes.
+
+    Raises:
+        JimbotError: it could not start; nothing is left running and nothing was overwritten.
+    """
+    services = preflight.plan(appliance, train=wish.train)
+    profile = _profile(appliance, wish)
+    home.prepare()
+    preflight.check_packages(appliance, services)
+    preflight.check_disk(appliance, home)
+    with state.lock(home):
+        preflight.stop_leftovers(home)
+        preflight.check_ports(appliance, services)
+        return await _Run(appliance, home, wish, view, services, profile).until_done()
+
+
+def _profile(appliance: Appliance, wish: Wish) -> str:
+    try:
+        return choose_profile(appliance, wish.profile)
+    except MachineTooSmall:
+        if wish.train or wish.profile != "auto":
+            raise
+        return list(appliance.profiles)[-1]  # nothing that a profile sizes will start
+
+
+class _Counts(NamedTuple):
+    stored: int = 0
+    games: int = 0
+    iterations: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+
+
+class _Run:
+    def __init__(
+        self,
+        appliance: Appliance,
+        home: Home,
+        wish: Wish,
+        view: Callable[[Progress], None],
+        services: list[str],
+        profile: str,
+    ) -> None:
+        self.appliance = appliance
+        self.home = home
+        self.wish = wish
+        self.view = view
+        self.began = time.monotonic()
+        self.summary = Summary(home=str(home.path), profile=profile)
+        environment = {"JIMBOT_HOME": str(home.path), "JIMBOT_PROFILE": profile}
+        self.supervisor = Supervisor(
+            appliance, home, services, environment=environment, changed=self._write_state
+        )
+        self.log: EventLog | None = None
+        self.auditor: Auditor | None = None
+        self.before = self._counts()
+        self.stopping = False
+
+    async def until_done(self) -> Summary:
+        stop = stop_event()
+        self.supervisor.start()
+        healthy = asyncio.create_task(self._become_healthy())
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=1.0) as client:
+                while not (stop.is_set() or self._fulfilled()):
+                    if self.supervisor.failure.done():
+                        self.supervisor.failure.result()
+                    await self._look(client)
+                    try:
+                        await asyncio.wait_for(stop.wait(), self._pause())
+                    except TimeoutError:
+                        continue
+        finally:
+            self.stopping = True
+            self._show()
+            healthy.cancel()
+            await asyncio.gather(healthy, return_exceptions=True)
+            limit = self.appliance.supervision.stop_s - _STOP_RESERVE_S
+            self.summary.killed = await self.supervisor.stop(limit)
+        await asyncio.to_thread(self._count)
+        self.summary.seconds = round(time.monotonic() - self.began, 1)
+        if self.log:
+            self.log.close()
+        return self.summary
+
+    def _pause(self) -> float:
+        if self.wish.seconds is None:
+            return 1.0
+        return max(min(1.0, self.wish.seconds - (time.monotonic() - self.began)), 0.0)
+
+    def _fulfilled(self) -> bool:
+        long_enough = (
+            self.wish.seconds is not None and time.monotonic() - self.began >= self.wish.seconds
+        )
+        enough = self.wish.games is not None and self.summary.games_finished >= self.wish.games
+        return long_enough or enough
+
+    async def _become_healthy(self) -> None:
+        await self.supervisor.wait_healthy()
+        self.summary.healthy_after_s = round(time.monotonic() - self.began, 1)
+
+    async def _look(self, client: httpx.AsyncClient) -> None:
+        await asyncio.to_thread(self.supervisor.measure)
+        await asyncio.to_thread(self._count)
+        await self._ask_analytics(client)
+        self._show()
+
+    def _show(self) -> None:
+        dashboard = self.appliance.url("analytics")
+        self.view(Progress(self.summary, self.supervisor, dashboard, self.stopping))
+
+    async def _ask_analytics(self, client: httpx.AsyncClient) -> None:
+        try:
+            response = await client.get(self.appliance.url("analytics") + "/api/v1/summary")
+            response.raise_for_status()
+            answer: dict[str, Any] = response.json()
+        except (httpx.HTTPError, ValueError):
+            return  # its health says so; the figures of before stay
+        for name in ("games_per_hour", "mean_ante", "win_rate", "loss"):
+            if answer.get(name) is not None:
+                setattr(self.summary, name, answer[name])
+
+    def _count(self) -> None:
+        """Bring the summary's counts up to date."""
+        now = self._counts()
+        self.summary.events_stored = now.stored - self.before.stored
+        self.summary.games_finished = now.games - self.before.games
+        self.summary.training_iterations = now.iterations - self.before.iterations
+        self.summary.events_acknowledged = now.acknowledged - self.before.acknowledged
+        self.summary.events_lost = now.lost - self.before.lost
+        for name, service in self.supervisor.services.items():
+            self.summary.peak_rss_mb[name] = round(service.peak_rss_mb, 1)
+            self.summary.restarts[name] = service.restarts
+
+    def _counts(self) -> _Counts:
+        """What the log holds, and what the journals of acknowledged ids say that it must hold."""
+        if self.log is None or self.auditor is None:
+            try:
+                self.log = open_log(self.home, read_only=True)
+            except LogError:
+                # mcp has not made it yet, or says itself what is wrong with it.
+                return _Counts()
+            self.auditor = Auditor(self.home.acknowledged, self.log)
+        audit = self.auditor.audit()
+        return _Counts(
+            self.log.count(),
+            self.log.count([GAME_FINISHED]),
+            self.log.count([TRAINING_ITERATION]),
+            audit.acknowledged,
+            len(audit.lost),
+        )
+
+    def _write_state(self) -> None:
+        me = psutil.Process()
+        services: dict[str, state.RunningService | None] = {}
+        for name, service in self.supervisor.services.items():
+            services[name] = None
+            if service.process:
+                try:
+                    created = psutil.Process(service.process.pid).create_time()
+                except psutil.NoSuchProcess:
+                    continue
+                services[name] = state.RunningService(pid=service.process.pid, started=created)
+        state.write(
+            self.home,
+            state.Running(
+                pid=me.pid,
+                started=me.create_time(),
+                profile=self.summary.profile,
+                services=services,
+            ),
+        )

@@ -1,0 +1,90 @@
+"""Small real processes in the place of the services, so that supervision is tested alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jimbot.appliance import Appliance
+from tests.conftest import free_ports
+
+# A service that answers /health on the port it is given. Its second argument says how it behaves.
+FAKE = r"""
+import http.server, json, os, signal, subprocess, sys, time
+port, how = int(sys.argv[1]), sys.argv[2]
+if how == "refuses":
+    sys.exit("jimbot: the dog ate it. Buy another")
+if how == "refuses-properly":
+    print("jimbot: the dog ate it. Buy another", file=sys.stderr)
+    sys.exit(2)
+if how == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.signal(signal.SIGTERM, lambda *_: (print("bye", flush=True), os._exit(0)))
+if how == "forks":
+    child = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    print("child", child.pid, flush=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if how == "hangs":
+            time.sleep(300)
+        answer = {"status": "fail", "reason": "sick"} if how == "sick" else {"status": "ok"}
+        body = b"hello" if how == "stranger" else json.dumps(answer).encode()
+        self.send_response(503 if how == "sick" else 200)
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer.allow_reuse_address = True
+print("up", time.time(), flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def fakes(
+    raw_table: Callable[[], dict[str, Any]],
+) -> Callable[[dict[str, dict[str, Any]]], tuple[Appliance, Callable[[str], list[str]]]]:
+    """Makes a table of fake services, `{name: {"how": …, "depends": …, "after": …}}`."""
+
+    def make(
+        services: dict[str, dict[str, Any]],
+    ) -> tuple[Appliance, Callable[[str], list[str]]]:
+        table = raw_table()
+        table["supervision"] = {"stop_s": 5, "backoff_first_s": 0.1, "backoff_limit_s": 0.4}
+        table["services"] = {}
+        hows = {}
+        for (name, row), port in zip(services.items(), free_ports(len(services)), strict=True):
+            hows[name] = (port, row.get("how", "well"))
+            table["services"][name] = {
+                "title": name,
+                "group": "api",
+                "memory_mb": 10,
+                "image": name,
+                "command": ["serve", name],
+                "ports": {"http": port},
+                "health": {"port": "http", "start_s": 5, "interval_s": 0.2, "timeout_s": 0.5},
+                "depends": row.get("depends", ()),
+                "after": row.get("after", ()),
+            }
+        appliance = Appliance.model_validate(table)
+
+        def command(name: str) -> list[str]:
+            port, how = hows[name]
+            return [sys.executable, "-S", "-c", FAKE, str(port), how]
+
+        return appliance, command
+
+    return make
+
+
+@pytest.fixture
+def read_log(home: Any) -> Callable[[str], str]:
+    def read(name: str) -> str:
+        path: Path = home.logs / f"{name}.jsonl"
+        return path.read_text() if path.exists() else ""
+
+    return read
