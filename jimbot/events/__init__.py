@@ -1,0 +1,55 @@
+"""Events, the log that keeps them, and the games in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jimbot.events.event import Event, EventError, new_event_id, now_ms, parse_event
+from jimbot.events.log import Appended, EventLog, LogError, LogMissing, Recorded
+from jimbot.events.payloads import stream_of, validate
+from jimbot.events.sqlite import SQLiteEventLog
+
+if TYPE_CHECKING:
+    from jimbot.appliance import Home
+
+__all__ = [
+    "Appended",
+    "Event",
+    "EventError",
+    "EventLog",
+    "LogError",
+    "LogMissing",
+    "Recorded",
+    "init",
+    "new_event_id",
+    "now_ms",
+    "open_log",
+    "parse_event",
+    "stream_of",
+    "validate",
+]
+
+
+def open_log(home: Home, *, read_only: bool = False) -> EventLog:
+    """The event log of one home; the place that chooses its engine.
+
+    Raises:
+        LogMissing: to be read only, and nobody has made it yet.
+        LogError: it cannot be used; says why and what to do.
+    """
+    return SQLiteEventLog(home.event_log, read_only=read_only)
+
+
+def init(home: Home) -> list[str]:
+    """Make the log if there is none; returns a line for people on what was done.
+
+    Raises:
+        LogError: it cannot be made, or is there and cannot be used.
+    """
+    existed = home.event_log.exists()
+    log = open_log(home)
+    try:
+        count = log.count()
+    finally:
+        log.close()
+    return [f"event log {home.event_log}: " + (f"{count} events" if existed else "created")]

@@ -17,6 +17,10 @@ class LogError(JimbotError):
     """The log could not be opened, read or written; nothing was half-written."""
 
 
+class LogMissing(LogError):
+    """There is no log yet: the writer, which makes it, has not run."""
+
+
 class Appended(NamedTuple):
     """Where an event went: its `position`, and whether it was there already."""
 
@@ -43,6 +47,7 @@ class EventLog(Protocol):
         holds the first one's position.
 
         Raises:
+            EventError: a payload has no JSON form; nothing was stored.
             LogError: nothing was stored.
         """
 
@@ -50,11 +55,16 @@ class EventLog(Protocol):
         self,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int = 1000,
         types: Collection[str] | None = None,
         newest_first: bool = False,
     ) -> list[Recorded]:
-        """At most `limit` events by position: those past `after`, or the newest, newest first."""
+        """At most `limit` events with `after` < position < `before`, oldest or newest first.
+
+        A position is only ever visible after all smaller ones, so a reader that goes on from the
+        last position it saw misses nothing.
+        """
 
     def read_stream(self, stream: str, *, limit: int | None = None) -> list[Recorded]:
         """One stream's events by revision (from 0)."""

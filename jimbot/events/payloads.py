@@ -1,25 +1,29 @@
 """What the payload of each type of event holds.
 
 JimBot's own types are closed models. The game's types (BalatroMCP) name the fields that JimBot
-reads and let the mod send more.
+reads and let the mod send more. A new type is a model and an entry in `PAYLOADS`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from jimbot.events.event import Event, EventError, UnknownType, first_problem
 
 GAME_STARTED = "GAME_STARTED"
 GAME_ACTION = "GAME_ACTION"
 GAME_FINISHED = "GAME_FINISHED"
 TRAINING_ITERATION = "TRAINING_ITERATION"
 
-GameId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+_GAME_ID = r"^[A-Za-z0-9_-]{1,64}$"
+GameId = Annotated[str, Field(pattern=_GAME_ID)]
 
 
 class _Payload(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class GameStarted(_Payload):
@@ -78,3 +82,173 @@ class TrainingIteration(_Payload):
     entropy: float | None = None
     kl: float | None = None
     steps_per_s: float | None = None
+
+
+# The game's own types, from the mod BalatroMCP (shared/balatromcp/README.md).
+
+
+def _lua_list(value: object) -> object:
+    return [] if value == {} else value
+
+
+def _lua_table(value: object) -> object:
+    return {} if value == [] else value
+
+
+# Lua has one empty table; the mod's JSON encoder may write it as [] or {}.
+LuaList = Annotated[list[Any], BeforeValidator(_lua_list)]
+LuaTable = Annotated[dict[str, Any], BeforeValidator(_lua_table)]
+LuaState = Annotated[int | str, Field(description="a state's number or name, as the mod has it")]
+
+
+class _FromGame(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class ConnectionTest(_FromGame):
+    """The mod asks whether somebody listens."""
+
+
+class Heartbeat(_FromGame):
+    """Every five seconds from the mod."""
+
+    version: str | float
+    uptime: float
+    headless: bool = False
+    game_state: LuaState | None = None
+
+
+class GameState(_FromGame):
+    """The whole visible table; `deck` holds the hidden order too, which no policy may see."""
+
+    in_game: bool
+    game_id: str | None = Field(None, description="the seed")
+    ante: int | None = None
+    round: int | None = None
+    hand_number: int | None = None
+    chips: float | None = None
+    mult: float | None = None
+    money: float | None = None
+    hand_size: int | None = None
+    hands_remaining: int | None = None
+    discards_remaining: int | None = None
+    score_history: LuaList | None = None
+    jokers: LuaList | None = None
+    hand: LuaList | None = None
+    deck: LuaTable | None = None
+    consumables: LuaList | None = None
+    shop_items: LuaTable | None = None
+    game_state: LuaState | None = None
+    ui_state: LuaState | None = None
+    blind: LuaTable | None = None
+
+
+class MoneyChanged(_FromGame):
+    old_value: float
+    new_value: float
+    difference: float
+
+
+class ScoreChanged(_FromGame):
+    old_chips: float
+    new_chips: float
+    old_mult: float
+    new_mult: float
+
+
+class HandPlayed(_FromGame):
+    hands_remaining: int
+    hand_number: int
+
+
+class CardsDiscarded(_FromGame):
+    discards_remaining: int
+
+
+class JokersChanged(_FromGame):
+    old_count: int
+    new_count: int
+    jokers: LuaList
+
+
+class RoundChanged(_FromGame):
+    ante: int
+    round: int
+
+
+class PhaseChanged(_FromGame):
+    old_phase: LuaState
+    new_phase: LuaState
+
+
+class RoundComplete(_FromGame):
+    """A blind was beaten."""
+
+
+class JokerTrigger(_FromGame):
+    joker_name: str
+    context_type: str
+
+
+class Diagnostic(_FromGame):
+    """Whatever the mod's author wanted to know."""
+
+
+class GameErrorReport(_FromGame):
+    """The mod met an error."""
+
+
+class LearningDecision(_FromGame):
+    """A decision that the mod reports back."""
+
+
+PAYLOADS: dict[str, type[BaseModel]] = {
+    GAME_STARTED: GameStarted,
+    GAME_ACTION: GameAction,
+    GAME_FINISHED: GameFinished,
+    TRAINING_ITERATION: TrainingIteration,
+    "connection_test": ConnectionTest,
+    "HEARTBEAT": Heartbeat,
+    "GAME_STATE": GameState,
+    "MONEY_CHANGED": MoneyChanged,
+    "SCORE_CHANGED": ScoreChanged,
+    "HAND_PLAYED": HandPlayed,
+    "CARDS_DISCARDED": CardsDiscarded,
+    "JOKERS_CHANGED": JokersChanged,
+    "ROUND_CHANGED": RoundChanged,
+    "PHASE_CHANGED": PhaseChanged,
+    "ROUND_COMPLETE": RoundComplete,
+    "JOKER_TRIGGER": JokerTrigger,
+    "DIAGNOSTIC": Diagnostic,
+    "ERROR": GameErrorReport,
+    "LEARNING_DECISION": LearningDecision,
+}
+
+
+def validate(event: Event) -> None:
+    """Prove that an event's payload is what its type promises.
+
+    Raises:
+        UnknownType: no model has this type.
+        EventError: a field is missing or wrong; the message holds its path.
+    """
+    model = PAYLOADS.get(event.type)
+    if model is None:
+        raise UnknownType(f"unknown event type {event.type!r}")
+    try:
+        model.model_validate(event.payload)
+    except ValidationError as error:
+        raise EventError(first_problem(error, within="payload")) from None
+
+
+def stream_of(event: Event) -> str:
+    """The stream an event belongs to: its game's, else its source's."""
+    game_id = event.payload.get("game_id")
+    if isinstance(game_id, str) and re.fullmatch(_GAME_ID[1:-1], game_id):
+        return game_stream(game_id)
+    return f"source-{event.source}"
+
+
+def game_stream(game_id: str) -> str:
+    """The stream of one game's events."""
+    return f"game-{game_id}"

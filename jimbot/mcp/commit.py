@@ -1,0 +1,166 @@
+"""Group commit: what arrives while one append runs goes into the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from jimbot.events.event import Event
+from jimbot.events.log import Appended, EventLog, LogError
+from jimbot.events.payloads import stream_of
+from jimbot.mcp.metrics import Metrics
+from jimbot.service import Health
+
+_log = logging.getLogger(__name__)
+
+# Bounds a group, and with it the wait for an acknowledgement when much is queued.
+_GROUP_EVENTS = 4096
+_RETRY_FIRST_S = 0.2
+_RETRY_LIMIT_S = 2.0
+_DRAIN_S = 1.0
+_SLOW_S = 5.0
+
+
+class Submission(NamedTuple):
+    """One frame's events and whom to tell, from the event loop.
+
+    `stored` is called once, with an answer per event, when they are durable; `unavailable` each
+    time that a try to store failed, with the reason.
+    """
+
+    events: list[Event]
+    stored: Callable[[list[Appended]], None]
+    unavailable: Callable[[LogError], None]
+
+
+class Committer:
+    """Appends submissions to `log` in the order they came, in groups, one group at a time.
+
+    A group that the log does not take is tried again until it does: so order is kept, and nothing
+    that was submitted is dropped while this process lives. An async context manager; it works
+    while entered.
+    """
+
+    def __init__(self, log: EventLog, metrics: Metrics) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._waiting: deque[Submission] = deque()
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._task: asyncio.Task[None] | None = None
+        self._append_began: float | None = None
+        self._failure: LogError | None = None
+        self.position = log.position()
+        metrics.log_position.set(self.position)
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._work())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._thread.shutdown()
+
+    def submit(self, submission: Submission) -> None:
+        self._waiting.append(submission)
+        self._idle.clear()
+        self._arrived.set()
+
+    async def drain(self, timeout: float = _DRAIN_S) -> bool:
+        """Wait until all that was submitted is durable; False after `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        return self._idle.is_set()
+
+    def health(self) -> Health:
+        """Whether events get into the log."""
+        if self._task is not None and self._task.done():
+            return Health(
+                status="fail", reason="events are not committed any more", hint="Restart mcp"
+            )
+        if self._failure is not None:
+            return Health(status="fail", reason=self._failure.message, hint=self._failure.hint)
+        running_s = time.monotonic() - (self._append_began or time.monotonic())
+        if running_s > _SLOW_S:
+            return Health(
+                status="warn",
+                reason=f"a write to the log has not finished for {running_s:.0f} s",
+                hint="Look at what else uses the disk, and at its health: dmesg, smartctl",
+            )
+        return Health(status="ok")
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                await self._commit(self._next_group())
+            self._idle.set()
+
+    def _next_group(self) -> list[Submission]:
+        group = [self._waiting.popleft()]
+        size = len(group[0].events)
+        while self._waiting and size + len(self._waiting[0].events) <= _GROUP_EVENTS:
+            size += len(self._waiting[0].events)
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _commit(self, group: list[Submission]) -> None:
+        results = await self._append_until_taken(group)
+        new = [one.position for one in results if not one.duplicate]
+        self._metrics.acknowledged.inc(len(results))
+        self._metrics.duplicates.inc(len(results) - len(new))
+        if new:
+            self.position = new[-1]
+            self._metrics.log_position.set(self.position)
+        start = 0
+        for one in group:
+            one.stored(results[start : start + len(one.events)])
+            start += len(one.events)
+
+    async def _append_until_taken(self, group: list[Submission]) -> list[Appended]:
+        items = [(stream_of(event), event) for one in group for event in one.events]
+        retry_s = _RETRY_FIRST_S
+        while True:
+            try:
+                results = await self._append(items)
+            except LogError as error:
+                self._metrics.append_failures.inc()
+                if self._failure is None:
+                    _log.error("the log does not take events: %s", error)
+                self._failure = error
+            else:
+                if self._failure is not None:
+                    _log.info("the log takes events again")
+                    self._failure = None
+                return results
+            for one in (*group, *self._waiting):
+                one.unavailable(self._failure)
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, _RETRY_LIMIT_S)
+
+    async def _append(self, items: list[tuple[str, Event]]) -> list[Appended]:
+        loop = asyncio.get_running_loop()
+        self._append_began = began = time.monotonic()
+        try:
+            return await loop.run_in_executor(self._thread, self._log.append, items)
+        finally:
+            self._append_began = None
+            self._metrics.append_seconds.observe(time.monotonic() - began)

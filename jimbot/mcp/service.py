@@ -1,0 +1,109 @@
+"""The mcp service: the event log's one writer, its WebSocket door, its HTTP answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from jimbot.appliance import Appliance, Home
+from jimbot.errors import JimbotError
+from jimbot.events import open_log
+from jimbot.mcp.commit import Committer
+from jimbot.mcp.metrics import Counts, Metrics
+from jimbot.mcp.server import EventServer
+from jimbot.service import Health, configure_logging, http_app, serving, stop_event
+
+_log = logging.getLogger(__name__)
+
+
+class PortTaken(JimbotError):
+    """Another program listens where mcp should."""
+
+
+class ServiceStatus(BaseModel):
+    """What mcp is doing, for people; programs read /health and /metrics."""
+
+    health: Health
+    websocket: str
+    connections: int
+    in_flight_bytes: int
+    log_position: int
+    events: Counts
+    uptime_s: float
+
+
+async def run(appliance: Appliance, home: Home) -> None:
+    """Serve until SIGTERM or SIGINT; then acknowledge what was committed, and stop.
+
+    Raises:
+        LogError: the log cannot be used.
+        PortTaken: one of mcp's ports is in use.
+        HomeError: the state directory cannot be used.
+    """
+    configure_logging("mcp")
+    stop = stop_event()
+    home.prepare()
+    ports = appliance.service("mcp").ports
+    log = open_log(home)
+    async with AsyncExitStack() as stack:
+        stack.callback(log.close)
+        metrics = Metrics()
+        committer = await stack.enter_async_context(Committer(log, metrics))
+        events = EventServer(committer, metrics, ports["websocket"])
+        await _listen(stack, events, ports["websocket"])
+        await _listen(
+            stack, serving(_http(committer, events, metrics), ports["http"]), ports["http"]
+        )
+        _log.info(
+            "ready", extra={"fields": {"log_position": committer.position, "ports": dict(ports)}}
+        )
+        await stop.wait()
+        _log.info("stopping")
+    _log.info("stopped", extra={"fields": {"log_position": committer.position}})
+
+
+async def _listen(
+    stack: AsyncExitStack, server: AbstractAsyncContextManager[Any], port: int
+) -> None:
+    try:
+        await stack.enter_async_context(server)
+    except OSError as error:
+        raise PortTaken(
+            f"mcp cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
+            hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the port in the table",
+        ) from error
+
+
+def _http(committer: Committer, events: EventServer, metrics: Metrics) -> FastAPI:
+    started = time.monotonic()
+
+    def health() -> Health:
+        details = {"connections": events.connections, "log_position": committer.position}
+        return committer.health().model_copy(update={"details": details})
+
+    app = http_app(
+        "JimBot mcp",
+        health,
+        registry=metrics.registry,
+        description="The door to the event log. Events come in over the WebSocket.",
+    )
+
+    @app.get("/api/v1/status", tags=["service"])
+    def status() -> ServiceStatus:
+        """What this service is doing."""
+        return ServiceStatus(
+            health=health(),
+            websocket=f"ws://127.0.0.1:{events.port}",
+            connections=events.connections,
+            in_flight_bytes=events.in_flight_bytes,
+            log_position=committer.position,
+            events=metrics.counts(),
+            uptime_s=round(time.monotonic() - started, 3),
+        )
+
+    return app
