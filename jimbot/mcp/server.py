@@ -18,6 +18,9 @@ from jimbot.mcp.metrics import Metrics
 from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, encode_answer, receive
 
 _log = logging.getLogger(__name__)
+_socket_log = logging.getLogger(f"{__name__}.socket")
+# Every connection that comes and goes, and every port scanner's handshake, is no news.
+_socket_log.setLevel(logging.CRITICAL)
 
 # A frame up to this size is read in order to be refused politely; a larger one ends its connection.
 _READ_BYTES = 4 * MAX_FRAME_BYTES
@@ -100,6 +103,7 @@ class EventServer:
             max_queue=2,
             close_timeout=_CLOSE_S,
             server_header=None,
+            logger=_socket_log,
         )
         return self
 
