@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tomllib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jimbot.appliance import Appliance, Home
+from jimbot.appliance import Appliance, Home, load
 
 
 @pytest.fixture
@@ -33,22 +34,29 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
+def _packaged_table() -> str:
+    return resources.files("jimbot.appliance").joinpath("appliance.toml").read_text("utf-8")
+
+
+def table_on_free_ports(directory: Path) -> Path:
+    """Write a copy of the package's table with every port replaced by a free one."""
+    ports = iter(free_ports(40))
+    lines = [
+        re.sub(r"\d+", lambda _: str(next(ports)), line) if line.startswith("ports = ") else line
+        for line in _packaged_table().splitlines()
+    ]
+    path = directory / "appliance.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
 @pytest.fixture(scope="session")
 def raw_table() -> Callable[[], dict[str, Any]]:
     """The package's table as plain data, fresh at each call."""
-    text = resources.files("jimbot.appliance").joinpath("appliance.toml").read_text("utf-8")
-    return lambda: tomllib.loads(text)
+    return lambda: tomllib.loads(_packaged_table())
 
 
 @pytest.fixture
-def appliance(raw_table: Callable[[], dict[str, Any]]) -> Appliance:
+def appliance(tmp_path: Path) -> Appliance:
     """The package's table with every port replaced by a free one."""
-    table = raw_table()
-    places = [
-        (service["ports"], label)
-        for service in table["services"].values()
-        for label in service["ports"]
-    ]
-    for (ports, label), port in zip(places, free_ports(len(places)), strict=True):
-        ports[label] = port
-    return Appliance.model_validate(table)
+    return load(table_on_free_ports(tmp_path))

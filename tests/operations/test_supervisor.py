@@ -166,20 +166,24 @@ def test_services_end_when_their_supervisor_is_killed(tmp_path: Any) -> None:
     import subprocess
     import sys
 
-    child = (
+    below = (
         "import os, signal, sys, time; from jimbot.operations import process;"
         "process.die_with_supervisor(); print(os.getpid(), flush=True); time.sleep(60)"
     )
     parent = (
         "import os, subprocess, sys, time;"
         f"os.environ['{process.SUPERVISOR_PID}'] = str(os.getpid());"
-        f"subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+        f"subprocess.Popen([sys.executable, '-c', {below!r}]); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as top:
         assert top.stdout is not None
-        child_process = psutil.Process(int(top.stdout.readline()))
+        child = psutil.Process(int(top.stdout.readline()))
         top.kill()
-        child_process.wait(5)
+        top.wait()
+        deadline = time.monotonic() + 5
+        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_the_last_line_of_a_log_is_read_whatever_it_is(tmp_path: Any) -> None:
