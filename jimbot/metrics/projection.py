@@ -1,24 +1,24 @@
 """From events to points and games: what is measured, under which name.
 
-| event              | point                  | value                              | tags                |
-|--------------------|------------------------|------------------------------------|---------------------|
-| GAME_FINISHED      | game.finished          | 1                                  | policy, deck, stake |
-|                    | game.won               | 1 or 0: its mean is the win rate   |                     |
-|                    | game.ante              | ante reached                       |                     |
-|                    | game.best_hand         | chips of the best single hand      |                     |
-|                    | game.actions           | actions taken                      |                     |
-|                    | game.duration_ms       | ms from first to last action       |                     |
-| TRAINING_ITERATION | training.iteration     | number of the iteration            | run                 |
-|                    | training.steps         | environment steps so far           |                     |
-|                    | training.games         | games finished in the iteration    |                     |
-|                    | training.loss          | total loss                         |                     |
-|                    | training.policy_loss   | loss of the policy                 |                     |
-|                    | training.value_loss    | loss of the value function         |                     |
-|                    | training.entropy       | entropy of the policy, nats        |                     |
-|                    | training.kl            | KL divergence from the last policy |                     |
-|                    | training.return_mean   | mean return of an episode          |                     |
-|                    | training.steps_per_s   | environment steps a second         |                     |
-| either, unreadable | events.unreadable      | 1                                  | type                |
+| event              | point                | value                         | tags                |
+|--------------------|----------------------|-------------------------------|---------------------|
+| GAME_FINISHED      | game.finished        | 1                             | policy, deck, stake |
+|                    | game.won             | 1 or 0; mean: the win rate    |                     |
+|                    | game.ante            | ante reached                  |                     |
+|                    | game.best_hand       | chips of the best single hand |                     |
+|                    | game.actions         | actions taken                 |                     |
+|                    | game.duration_ms     | ms from first to last action  |                     |
+| TRAINING_ITERATION | training.iteration   | its number                    | run                 |
+|                    | training.steps       | environment steps so far      |                     |
+|                    | training.games       | games finished in it          |                     |
+|                    | training.loss        | total loss                    |                     |
+|                    | training.policy_loss | loss of the policy            |                     |
+|                    | training.value_loss  | loss of the value function    |                     |
+|                    | training.entropy     | entropy of the policy, nats   |                     |
+|                    | training.kl          | KL divergence of the update   |                     |
+|                    | training.return_mean | mean return of an episode     |                     |
+|                    | training.steps_per_s | environment steps a second    |                     |
+| either, unreadable | events.unreadable    | 1                             | type                |
 
 What an iteration does not report leaves no point. An event whose payload is not what its type
 promises is counted and passed over, since the log keeps it and no retry would mend it.
@@ -141,10 +141,8 @@ def _game(entry: Recorded, game: GameFinished, into: Projected) -> None:
 
 
 def _iteration(entry: Recorded, iteration: TrainingIteration, into: Projected) -> None:
-    tags = {"run": iteration.run}
+    time, tags = entry.event.timestamp, {"run": iteration.run}
     for field in _OF_AN_ITERATION:
         value = getattr(iteration, field)
         if value is not None:
-            into.points.append(
-                Point(f"training.{field}", entry.event.timestamp, float(value), tags)
-            )
+            into.points.append(Point(f"training.{field}", time, float(value), tags))

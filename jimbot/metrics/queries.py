@@ -1,0 +1,140 @@
+"""The figures that people ask for, from what every series store can do, so all give the same.
+
+Times and spans are ms since 1970 and ms; a range is half open. None means: nothing measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jimbot.metrics.series import SeriesStore
+from jimbot.metrics.wilson import wilson
+
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+Tags = Mapping[str, str]
+
+
+class Rate(NamedTuple):
+    """A share of `games` that were won, with its 95 % Wilson interval; all within 0 to 1."""
+
+    games: int
+    wins: int
+    rate: float
+    low: float
+    high: float
+
+
+def games_finished(store: SeriesStore, start: int, end: int, *, tags: Tags | None = None) -> int:
+    """How many games ended between two times."""
+    return int(store.total("game.finished", start, end, "count", tags=tags) or 0)
+
+
+def games_per_hour(
+    store: SeriesStore, now: int, *, window: int = HOUR, tags: Tags | None = None
+) -> float:
+    """Games an hour over the last `window`.
+
+    Where the first game of the window came later than its start, the time before does not count
+    (JimBot was not running, or just began); but never less than ten seconds are counted.
+    """
+    start = now - window
+    # Until just past now, so that a game that ends in this very millisecond counts.
+    minutes = store.range(
+        "game.finished", start=start, end=now + 1, step=MINUTE, how="count", tags=tags
+    )
+    if not minutes:
+        return 0.0
+    first = minutes[0][0]
+    seconds = store.range(
+        "game.finished",
+        start=max(start, first),
+        end=min(first + MINUTE, now + 1),
+        step=SECOND,
+        how="count",
+        tags=tags,
+    )
+    span = max(now - max(start, seconds[0][0]), 10 * SECOND)
+    return sum(count for _, count in minutes) * HOUR / span
+
+
+def win_rate(store: SeriesStore, start: int, end: int, *, tags: Tags | None = None) -> Rate | None:
+    """The share of games won between two times."""
+    games = games_finished(store, start, end, tags=tags)
+    if not games:
+        return None
+    return _rate(games, int(store.total("game.won", start, end, "sum", tags=tags) or 0))
+
+
+def win_rate_curve(
+    store: SeriesStore, start: int, end: int, step: int, *, tags: Tags | None = None
+) -> list[tuple[int, Rate]]:
+    """The share of games won, by time."""
+    of = {"start": start, "end": end, "step": step}
+    wins = dict(store.range("game.won", **of, how="sum", tags=tags))
+    return [
+        (time, _rate(int(games), int(wins.get(time, 0))))
+        for time, games in store.range("game.finished", **of, how="count", tags=tags)
+    ]
+
+
+def mean_ante(
+    store: SeriesStore, start: int, end: int, *, tags: Tags | None = None
+) -> float | None:
+    """The mean ante that games reached."""
+    return store.total("game.ante", start, end, "mean", tags=tags)
+
+
+def best_hand(
+    store: SeriesStore, start: int, end: int, *, tags: Tags | None = None
+) -> float | None:
+    """The chips of the best single hand."""
+    return store.total("game.best_hand", start, end, "max", tags=tags)
+
+
+def training_iterations(store: SeriesStore, start: int, end: int) -> int:
+    """How many training iterations ended between two times."""
+    return int(store.total("training.iteration", start, end, "count") or 0)
+
+
+def training_curve(
+    store: SeriesStore, figure: str, start: int, end: int, step: int, *, run: str | None = None
+) -> list[tuple[int, float]]:
+    """One figure of training by time, the mean of each step: `loss`, `return_mean`, `kl` …"""
+    tags = None if run is None else {"run": run}
+    return store.range(f"training.{figure}", start=start, end=end, step=step, how="mean", tags=tags)
+
+
+def loss_curve(
+    store: SeriesStore, start: int, end: int, step: int, *, run: str | None = None
+) -> list[tuple[int, float]]:
+    """The total loss by time."""
+    return training_curve(store, "loss", start, end, step, run=run)
+
+
+def latest_value(store: SeriesStore, name: str) -> float | None:
+    """The last value of a series."""
+    point = store.latest(name)
+    return None if point is None else point.value
+
+
+def nice_step(start: int, end: int, buckets: int = 200) -> int:
+    """A step (ms) that people count in, at which a range has at most about `buckets` buckets."""
+    wanted = max(end - start, 1) / max(buckets, 1)
+    return next((step for step in _STEPS if step >= wanted), -(-int(wanted) // DAY) * DAY)
+
+
+_STEPS = (
+    *(n * SECOND for n in (1, 2, 5, 10, 15, 30)),
+    *(n * MINUTE for n in (1, 2, 5, 10, 15, 30)),
+    *(n * HOUR for n in (1, 2, 3, 6, 12)),
+    *(n * DAY for n in (1, 2, 7, 14, 30)),
+)
+
+
+def _rate(games: int, wins: int) -> Rate:
+    return Rate(games, wins, wins / games, *wilson(wins, games))

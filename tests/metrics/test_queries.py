@@ -1,0 +1,102 @@
+"""The figures on the dashboard, against games that one can count by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from jimbot.metrics import SeriesStore, queries
+from jimbot.metrics.projection import fold
+from jimbot.metrics.queries import HOUR, MINUTE
+from tests.metrics.events import START, game, iteration
+
+END = START + HOUR
+
+
+@pytest.fixture
+def played(store: SeriesStore) -> SeriesStore:
+    """Ten games, one every three minutes from START, three won; two iterations."""
+    games = [
+        game(
+            at + 1,
+            time=START + at * 3 * MINUTE,
+            won=at in (2, 5, 8),
+            ante=at % 4 + 1,
+            best_hand=100.0 * at,
+            policy="ppo" if at < 5 else "heuristic",
+        )
+        for at in range(10)
+    ]
+    fold(store, games)
+    fold(store, [iteration(11, loss=2.0), iteration(12, time=START + MINUTE, loss=1.0, run="r2")])
+    return store
+
+
+def test_nothing_measured_is_nothing(store: SeriesStore) -> None:
+    assert queries.games_finished(store, START, END) == 0
+    assert queries.games_per_hour(store, END) == 0
+    assert queries.win_rate(store, START, END) is None
+    assert queries.win_rate_curve(store, START, END, MINUTE) == []
+    assert queries.mean_ante(store, START, END) is None
+    assert queries.best_hand(store, START, END) is None
+    assert queries.training_iterations(store, START, END) == 0
+    assert queries.loss_curve(store, START, END, MINUTE) == []
+    assert queries.latest_value(store, "training.loss") is None
+
+
+def test_games_are_counted(played: SeriesStore) -> None:
+    assert queries.games_finished(played, START, END) == 10
+    assert queries.games_finished(played, START, END, tags={"policy": "ppo"}) == 5
+    assert queries.mean_ante(played, START, END) == pytest.approx(23 / 10)
+    assert queries.best_hand(played, START, END) == 900
+
+
+def test_win_rate_has_its_interval(played: SeriesStore) -> None:
+    rate = queries.win_rate(played, START, END)
+    assert rate is not None
+    assert (rate.games, rate.wins, rate.rate) == (10, 3, 0.3)
+    assert (rate.low, rate.high) == pytest.approx((0.10779, 0.60322), abs=1e-5)
+    curve = queries.win_rate_curve(played, START, END, 15 * MINUTE)
+    assert [(time - START, rate.wins, rate.games) for time, rate in curve] == [
+        (0, 1, 5),
+        (15 * MINUTE, 2, 5),
+    ]
+
+
+def test_games_per_hour_over_a_full_window(played: SeriesStore) -> None:
+    # From START + 20 min on: the seven games at 21, 24, 27 and none after, over the 9 minutes
+    # since the first of them.
+    now = START + 30 * MINUTE
+    assert queries.games_per_hour(played, now, window=10 * MINUTE) == pytest.approx(3 * 60 / 9)
+    assert queries.games_per_hour(played, now) == pytest.approx(10 * 60 / 30)
+
+
+def test_games_per_hour_of_a_run_that_just_began(store: SeriesStore) -> None:
+    first = START + 59_000
+    fold(store, [game(at + 1, time=first + at * 500) for at in range(120)])
+    assert queries.games_per_hour(store, first + 60_000) == pytest.approx(120 * 60)
+    # One game a moment ago is no thousand games an hour.
+    fold(store, [game(200, time=END)])
+    assert queries.games_per_hour(store, END, window=MINUTE) == pytest.approx(360)
+
+
+def test_training_curves(played: SeriesStore) -> None:
+    assert queries.training_iterations(played, START, END) == 2
+    assert queries.loss_curve(played, START, END, MINUTE) == [(START, 2.0), (START + MINUTE, 1.0)]
+    assert queries.loss_curve(played, START, END, HOUR) == [(START, 1.5)]
+    assert queries.loss_curve(played, START, END, HOUR, run="r2") == [(START, 1.0)]
+    assert queries.latest_value(played, "training.loss") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("span", "buckets", "step"),
+    [
+        (HOUR, 60, MINUTE),
+        (HOUR, 61, MINUTE),
+        (HOUR, 59, 2 * MINUTE),
+        (24 * HOUR, 200, 10 * MINUTE),
+        (0, 200, 1000),
+        (10_000 * 24 * HOUR, 200, 50 * 24 * HOUR),
+    ],
+)
+def test_steps_that_people_count_in(span: int, buckets: int, step: int) -> None:
+    assert queries.nice_step(START, START + span, buckets) == step
