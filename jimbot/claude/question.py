@@ -7,7 +7,16 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Kind = Literal[
-    "play", "discard", "shop", "pack", "consumable", "blind", "boss", "synergy", "voucher", "spectral"
+    "play",
+    "discard",
+    "shop",
+    "pack",
+    "consumable",
+    "blind",
+    "boss",
+    "synergy",
+    "voucher",
+    "spectral",
 ]
 Source = Literal["claude", "cache:exact", "cache:similar", "cache:pattern", "graph", "strategist"]
 

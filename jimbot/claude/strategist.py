@@ -19,7 +19,7 @@ SURE = 0.6
 class Opinion(NamedTuple):
     """An answer before it is put in words for the API; indices into the legal list."""
 
-    index: int
+    choice: int
     reasoning: str
     confidence: float
     alternative: int | None = None
@@ -79,7 +79,9 @@ def _dig_for_more(question: Question) -> Opinion | None:
     if best * state.hands_left >= _missing(question):
         return None
     chosen = max(discards, key=lambda i: (_weight(question, i), -i))
-    return Opinion(chosen, "No hand here keeps pace with the blind; look for better.", 0.6, plays[0])
+    return Opinion(
+        chosen, "No hand here keeps pace with the blind; look for better.", 0.6, plays[0]
+    )
 
 
 def _buy(question: Question) -> Opinion | None:
