@@ -63,7 +63,8 @@ def configure_logging(service: str) -> None:
     handler.setFormatter(_JsonLines(service))
     level = os.environ.get("JIMBOT_LOG_LEVEL", "INFO").upper()
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def http_app(
