@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from jimbot.appliance.claude import ClaudeLimits
 from jimbot.errors import JimbotError
 
 Megabytes = Annotated[int, Field(ge=0, description="MiB")]
@@ -127,6 +128,7 @@ class Appliance(_Row):
     training: Training
     aggregation: Aggregation
     supervision: Supervision
+    claude: ClaudeLimits
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
