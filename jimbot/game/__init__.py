@@ -1,0 +1,41 @@
+"""Balatro's rules: deterministic, without I/O, from a seed to the end of a run.
+
+`Run` is one run; `Action` is what a player does; `jimbot.game.catalogue` lists what exists.
+"""
+
+from __future__ import annotations
+
+from jimbot.game.actions import Action, ActionKind, Phase
+from jimbot.game.cards import Blind, Card, Consumable, Joker, Offer, Tag
+from jimbot.game.catalogue import DECKS, STAKES
+from jimbot.game.errors import CorruptSave, GameError, IllegalAction, InvalidSeed
+from jimbot.game.hands import HandLevel, HandType
+from jimbot.game.run import BlindAhead, Run, random_seed
+from jimbot.game.scoring import Preview
+from jimbot.game.state import OpenPack, Stats
+
+__all__ = [
+    "DECKS",
+    "STAKES",
+    "Action",
+    "ActionKind",
+    "Blind",
+    "BlindAhead",
+    "Card",
+    "Consumable",
+    "CorruptSave",
+    "GameError",
+    "HandLevel",
+    "HandType",
+    "IllegalAction",
+    "InvalidSeed",
+    "Joker",
+    "Offer",
+    "OpenPack",
+    "Phase",
+    "Preview",
+    "Run",
+    "Stats",
+    "Tag",
+    "random_seed",
+]
