@@ -120,7 +120,7 @@ def replay(options: Options, game_id: str, as_json: bool) -> None:
 
 def _words(action: Any) -> str:
     """An action as a person reads it; positions count from 1."""
-    words = action.kind.name.lower().replace("_", " ")
+    words: str = action.kind.name.lower().replace("_", " ")
     if action.kind.name in _INDEXED:
         words += f" {action.index + 1}"
     if action.cards:
