@@ -19,7 +19,8 @@ from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, encode_answer, rece
 
 _log = logging.getLogger(__name__)
 _socket_log = logging.getLogger(f"{__name__}.socket")
-# Every connection that comes and goes, and every port scanner's handshake, is no news.
+# Every connection that comes and goes, and every port scanner's handshake, is no news; what goes
+# wrong in a conversation is logged in `_talk`.
 _socket_log.setLevel(logging.CRITICAL)
 
 # A frame up to this size is read in order to be refused politely; a larger one ends its connection.
@@ -74,6 +75,7 @@ class EventServer:
         self._total = _Budget(_TOTAL_BYTES)
         self._connections: set[_Connection] = set()
         self._server: Server | None = None
+        self._stopping = False
 
     @property
     def port(self) -> int:
@@ -114,7 +116,7 @@ class EventServer:
         traceback: TracebackType | None,
     ) -> None:
         assert self._server is not None
-        self._server.close(close_connections=False)
+        self._stopping = True
         connections = list(self._connections)
         for connection in connections:
             connection.stop_reading()
@@ -129,6 +131,8 @@ class EventServer:
         await self._server.wait_closed()
 
     async def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+        if self._stopping:
+            return socket.respond(503, "mcp is stopping\n")
         if len(self._connections) < _CONNECTIONS:
             return None
         return socket.respond(503, f"{_CONNECTIONS} connections are open already\n")
@@ -139,6 +143,9 @@ class EventServer:
         self._metrics.connections.inc()
         try:
             await connection.run()
+        except Exception:
+            _log.exception("a connection failed")
+            raise
         finally:
             self._connections.discard(connection)
             self._metrics.connections.dec()
