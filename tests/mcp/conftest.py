@@ -113,8 +113,8 @@ class Service:
         self.home.prepare()
         self.table = table_on_free_ports(directory)
         ports = load(self.table).service("mcp").ports
-        self.url = f"ws://127.0.0.1:{ports['websocket']}"
-        self._http = f"http://127.0.0.1:{ports['http']}"
+        self.websocket_port, self.http_port = ports["websocket"], ports["http"]
+        self.url = f"ws://127.0.0.1:{self.websocket_port}"
         self.stderr = directory / "stderr.jsonl"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -142,7 +142,9 @@ class Service:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body; status 0 when nobody answers."""
         try:
-            with urllib.request.urlopen(self._http + path, timeout=5) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.http_port}{path}", timeout=5
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
