@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from jimbot.game.actions import Action, ActionKind, Phase
+from jimbot.game.analyser import analyse
 from jimbot.game.cards import Blind, Card, Consumable, Joker, Offer, Tag
 from jimbot.game.catalogue import DECKS, STAKES
 from jimbot.game.errors import CorruptSave, GameError, IllegalAction, InvalidSeed
@@ -37,5 +38,6 @@ __all__ = [
     "Run",
     "Stats",
     "Tag",
+    "analyse",
     "random_seed",
 ]

@@ -193,6 +193,7 @@ def bars(state: State, size: int, contains: int, hand: int, check: bool) -> bool
     kind = blind.kind
     if kind < 2:
         return False
+    blind.triggered = False
     if kind == PSYCHIC and size < 5:
         blind.triggered = True
         return True

@@ -163,7 +163,7 @@ JOKERS: Final[tuple[JokerEntry, ...]] = (
         "j_vampire", "Vampire", 2, 7, "Gains X0.1 Mult per scored enhancement, removing it", "p"
     ),
     JokerEntry("j_shortcut", "Shortcut", 2, 7, "Straights may have gaps of one rank", "b"),
-    JokerEntry("j_hologram", "Hologram", 2, 7, "Gains X0.25 Mult per card added", "p"),
+    JokerEntry("j_hologram", "Hologram", 2, 7, "Gains X0.25 Mult per card added"),
     JokerEntry("j_vagabond", "Vagabond", 3, 8, "A Tarot if a hand is played with $4 or less"),
     JokerEntry("j_baron", "Baron", 3, 8, "X1.5 Mult per held King"),
     JokerEntry("j_cloud_9", "Cloud 9", 2, 7, "$1 per 9 owned at round's end", "b"),

@@ -66,6 +66,7 @@ def copy_into(twin: State, source: State) -> None:
     twin.discards_left = source.discards_left
     twin.hands_this_round = source.hands_this_round
     twin.discards_this_round = source.discards_this_round
+    twin.hooking = source.hooking
     twin.chips = source.chips
     twin.hand_levels = [entry.copy() for entry in source.hand_levels]
     twin.last_hand = source.last_hand
@@ -151,6 +152,7 @@ PLAIN: Final = (
     "discards_left",
     "hands_this_round",
     "discards_this_round",
+    "hooking",
     "chips",
     "last_hand",
     "round_hand_size",

@@ -64,19 +64,20 @@ def consumable_used(state: State, kind: int) -> None:
             hook(state, joker, kind)
 
 
-def cards_destroyed(state: State, cards: list[Card]) -> None:
-    """Tell the jokers that playing cards were destroyed."""
+def cards_destroyed(state: State, cards: list[Card], shattered: bool) -> None:
+    """Tell the jokers that playing cards were destroyed; the game counts some glass as shattered
+    only later, and Glass Joker misses it then."""
     for i in range(len(state.acting)):
         joker = state.acting[i]
         rule = RULES[joker.kind]
         hook = rule.cards_destroyed
         if hook is not None and state.acts(i, rule.own & CARDS_DESTROYED):
-            hook(state, joker, cards)
+            hook(state, joker, cards, shattered)
 
 
-def destroy_cards(state: State, cards: list[Card]) -> None:
+def destroy_cards(state: State, cards: list[Card], shattered: bool = False) -> None:
     """Destroy playing cards, and tell the jokers."""
     for card in cards:
         state.destroy_card(card)
     if cards:
-        cards_destroyed(state, cards)
+        cards_destroyed(state, cards, shattered)

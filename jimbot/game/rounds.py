@@ -273,7 +273,7 @@ def play_hand(state: State, places: list[int]) -> None:
             state.best_hand = total
         destroyed = destroyed_cards(play)
         if destroyed:
-            cards_destroyed(state, destroyed)
+            cards_destroyed(state, destroyed, True)
     after_hand(play)
     gone = {card.id for card in destroyed}
     for card in state.in_play:
@@ -302,7 +302,9 @@ def _press_play(state: State, played: int) -> None:
             taken.append(card.id)
         places = [i for i in range(len(state.hand)) if state.hand[i].id in taken]
         if places:
+            state.hooking = True
             discard_cards(state, places)
+            state.hooking = False
         blind.triggered = True
     elif kind == HEART:
         if state.jokers:
@@ -344,7 +346,7 @@ def discard_cards(state: State, places: list[int]) -> None:
                 else card
             )
     if destroyed:
-        cards_destroyed(state, destroyed)
+        cards_destroyed(state, destroyed, True)
     state.stats.cards_discarded += len(cards)
 
 

@@ -28,6 +28,7 @@ CardFlagHook: TypeAlias = "Callable[[Play, Joker, Card], bool]"
 JokerHook: TypeAlias = "Callable[[Play, Joker, Joker], None]"
 OwnHook: TypeAlias = "Callable[[State, Joker], None]"
 CardsHook: TypeAlias = "Callable[[State, Joker, list[Card]], None]"
+DestroyedHook: TypeAlias = "Callable[[State, Joker, list[Card], bool], None]"
 DiscardHook: TypeAlias = "Callable[[State, Joker, Card, list[Card]], bool]"
 CountHook: TypeAlias = "Callable[[State, Joker, int], None]"
 DollarHook: TypeAlias = "Callable[[State, Joker], int]"
@@ -54,7 +55,7 @@ class Rule:
         first_draw: when a round's first hand was drawn.
         discarding: once a discard, before any card leaves.
         discard: for every discarded card; whether it destroys it.
-        cards_destroyed: when playing cards were destroyed.
+        cards_destroyed: when playing cards were destroyed, and whether glass among them shattered.
         cards_added: when so many playing cards were added.
         round_end: when a round was won.
         dollars: what it pays when a round is cashed out.
@@ -118,7 +119,7 @@ class Rule:
         self.first_draw: OwnHook | None = None
         self.discarding: CardsHook | None = None
         self.discard: DiscardHook | None = None
-        self.cards_destroyed: CardsHook | None = None
+        self.cards_destroyed: DestroyedHook | None = None
         self.cards_added: CountHook | None = None
         self.round_end: OwnHook | None = None
         self.dollars: DollarHook | None = None
@@ -330,10 +331,10 @@ def discard(key: str, own: bool = False) -> Callable[[DiscardHook], DiscardHook]
     return register
 
 
-def cards_destroyed(key: str, own: bool = False) -> Callable[[CardsHook], CardsHook]:
+def cards_destroyed(key: str, own: bool = False) -> Callable[[DestroyedHook], DestroyedHook]:
     """Registers a rule run when playing cards were destroyed."""
 
-    def register(rule: CardsHook) -> CardsHook:
+    def register(rule: DestroyedHook) -> DestroyedHook:
         _rule(key, CARDS_DESTROYED if own else 0).cards_destroyed = rule
         return rule
 

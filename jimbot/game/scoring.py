@@ -61,14 +61,12 @@ class Play:
         dollars: money earned so far.
         place: the place of the card that scores at the moment.
         lucky: the card that scores at the moment had luck.
-        created: consumables promised so far, which take up slots.
     """
 
     __slots__ = (
         "cards",
         "chips",
         "contains",
-        "created",
         "dollars",
         "hand",
         "held",
@@ -103,7 +101,6 @@ class Play:
         self.dollars = 0.0
         self.place = 0
         self.lucky = 0.0
-        self.created = 0
 
     def has(self, hand: int) -> bool:
         """Whether the played cards contain a hand type."""
@@ -124,10 +121,6 @@ class Play:
     def money(self) -> float:
         """The money, with what this hand earned."""
         return float(self.state.money) + self.dollars
-
-    def has_consumable_room(self) -> bool:
-        state = self.state
-        return len(state.consumables) + self.created < state.consumable_slots
 
 
 def find_hand(state: State, cards: list[Card]) -> Found:
@@ -164,13 +157,18 @@ def score(play: Play) -> bool:
     level = state.hand_levels[play.hand]
     play.chips += float(level.chips)
     play.mult += float(level.mult)
-    if halves(state):
+    if halves(state) and state.blind is not None:
+        state.blind.triggered = True
         play.mult = max(math.floor(play.mult * 0.5 + 0.5), 1.0)
         play.chips = max(math.floor(play.chips * 0.5 + 0.5), 0.0)
 
     for place in range(len(play.cards)):
-        if play.scores(place) and not play.cards[place].debuffed:
+        if not play.scores(place):
+            continue
+        if not play.cards[place].debuffed:
             _score_card(play, place)
+        elif state.blind is not None:
+            state.blind.triggered = True
     for card in play.held:
         _score_held(play, card)
     for i in range(len(jokers)):
@@ -404,10 +402,14 @@ def preview(state: State, places: tuple[int, ...]) -> Preview:
     level.played_this_round += 1
     state.hands_left -= 1
     lowered = lowers(state, found.hand)
+    blind = state.blind
+    triggered = blind is not None and blind.triggered
     if lowered:
         level.level -= 1
     if not score(play):
         play.chips = play.mult = 0.0
+    if blind is not None:
+        blind.triggered = triggered
     if lowered:
         level.level += 1
     state.hands_left += 1

@@ -190,6 +190,7 @@ class State:
         self.discards_left = 3
         self.hands_this_round = 0
         self.discards_this_round = 0
+        self.hooking = False  # The Hook is discarding
         self.chips = 0.0
         self.hand_levels: list[HandLevel] = [HandLevel(hand, 1, 0, 0) for hand in range(HANDS)]
         self.last_hand = -1
@@ -558,4 +559,12 @@ class State:
 
 
 def card_id(card: Card) -> int:
+    return card.id
+
+
+def joker_id(joker: Joker) -> int:
+    return joker.id
+
+
+def consumable_id(card: Consumable) -> int:
     return card.id

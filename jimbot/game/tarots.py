@@ -157,7 +157,7 @@ def strength(state: State, places: list[int]) -> None:
 
 @use("c_hanged_man", 1, 2)
 def hanged_man(state: State, places: list[int]) -> None:
-    destroy_cards(state, [state.hand[place] for place in places])
+    destroy_cards(state, [state.hand[place] for place in places], True)
 
 
 @use("c_death", 2, 2)
