@@ -78,6 +78,14 @@ class Committer:
             await self._task
         self._thread.shutdown()
 
+    async def broken(self) -> None:
+        """Return when it has met an error that trying again does not mend: a fault of ours.
+
+        Leaving the context raises it.
+        """
+        assert self._task is not None
+        await asyncio.wait({self._task})
+
     def submit(self, submission: Submission) -> None:
         self._waiting.append(submission)
         self._idle.clear()
@@ -91,10 +99,6 @@ class Committer:
 
     def health(self) -> Health:
         """Whether events get into the log."""
-        if self._task is not None and self._task.done():
-            return Health(
-                status="fail", reason="events are not committed any more", hint="Restart mcp"
-            )
         if self._failure is not None:
             return Health(status="fail", reason=self._failure.message, hint=self._failure.hint)
         running_s = time.monotonic() - (self._append_began or time.monotonic())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -62,7 +63,11 @@ async def run(appliance: Appliance, home: Home) -> None:
         _log.info(
             "ready", extra={"fields": {"log_position": committer.position, "ports": dict(ports)}}
         )
-        await stop.wait()
+        # Rather dead, and started again by the supervisor, than listening to no end.
+        ends = {asyncio.create_task(stop.wait()), asyncio.create_task(committer.broken())}
+        _, running = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            task.cancel()
         _log.info("stopping")
     _log.info("stopped", extra={"fields": {"log_position": committer.position}})
 

@@ -208,9 +208,7 @@ def test_a_filter_looks_past_the_first_page(log: EventLog, monkeypatch: pytest.M
 
 def test_a_damaged_summary_is_named(log: EventLog) -> None:
     log.append([("game-x", Event(type="GAME_FINISHED", source="s", payload={"game_id": "x"}))])
-    with pytest.raises(
-        LogError, match="GAME_FINISHED at position 1 of the log does not hold: seed"
-    ):
+    with pytest.raises(LogError, match=r"GAME_FINISHED at position 1 .*: seed"):
         list_games(log)
     with pytest.raises(LogError, match="position 1"):
         read_game(log, "x")

@@ -118,8 +118,8 @@ class Service:
         self.stderr = directory / "stderr.jsonl"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, wait: bool = True) -> None:
-        code = (
+    def start(self, *, wait: bool = True, before: str = "") -> None:
+        code = before + (
             "import asyncio, sys; from jimbot import appliance; from jimbot.errors import *\n"
             "from jimbot.mcp.service import run\n"
             "try: asyncio.run(run(appliance.load(), appliance.Home.default()))\n"
