@@ -16,6 +16,8 @@ from jimbot.errors import JimbotError
 COMMANDS = {
     "up": ("up", "Start the appliance and show it working."),
     "health": ("health", "Tell how every service is."),
+    "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
+    "seed": ("seed", "Tell what a seed deals, ante by ante."),
     "games": ("games", "List, show and replay the games in the log."),
     "init-db": ("initdb", "Create the stores' schemas and the game knowledge."),
     "config": ("config", "Check and show the appliance table."),

@@ -77,6 +77,7 @@ def show(options: Options, game_id: str, as_json: bool) -> None:
     """Show one game: its summary and, when it was kept, its actions."""
     from jimbot.events.games import read_game
     from jimbot.game import Action
+    from jimbot.terminal.session import describe
 
     with _log(options) as log:
         game = read_game(log, game_id)
@@ -89,7 +90,7 @@ def show(options: Options, game_id: str, as_json: bool) -> None:
     for name, value in (game.finished.model_dump() if game.finished else {}).items():
         click.echo(f"{name:<12} {value}")
     for action in game.actions:
-        click.echo(f"{action.number:>5}  {_words(Action.from_json(action.action))}")
+        click.echo(f"{action.number:>5}  {describe(Action.from_json(action.action))}")
 
 
 @command.command()
@@ -100,6 +101,7 @@ def replay(options: Options, game_id: str, as_json: bool) -> None:
     """Play a kept game again; exit 2 and name the first action that comes out otherwise."""
     from jimbot.events.games import read_game
     from jimbot.events.games import replay as play_again
+    from jimbot.terminal.session import describe
 
     with _log(options) as log:
         game = read_game(log, game_id)
@@ -109,34 +111,10 @@ def replay(options: Options, game_id: str, as_json: bool) -> None:
         if not as_json:
             run = step.run
             click.echo(
-                f"{step.number:>5}  {_words(step.action):<34}  {run.phase.name.lower():<15}"
+                f"{step.number:>5}  {describe(step.action):<34}  {run.phase.name.lower():<15}"
                 f"  ante {run.ante}  ${run.money:<4} {run.chips:,.0f}/{run.required:,.0f}"
             )
     if as_json:
         click.echo(json.dumps({"game_id": game_id, "actions": steps, "identical": True}))
     else:
         click.echo(f"{steps} actions played again, each as recorded", err=True)
-
-
-def _words(action: Any) -> str:
-    """An action as a person reads it; positions count from 1."""
-    words: str = action.kind.name.lower().replace("_", " ")
-    if action.kind.name in _INDEXED:
-        words += f" {action.index + 1}"
-    if action.cards:
-        words += f" [{' '.join(str(card + 1) for card in action.cards)}]"
-    return words
-
-
-_INDEXED = {
-    "BUY_CARD",
-    "BUY_AND_USE",
-    "BUY_VOUCHER",
-    "BUY_PACK",
-    "SELL_JOKER",
-    "SELL_CONSUMABLE",
-    "USE_CONSUMABLE",
-    "PICK_PACK",
-    "MOVE_JOKER",
-    "MOVE_CARD",
-}
