@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-
-from fastapi import FastAPI
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from jimbot.appliance import Appliance, Home
-from jimbot.claude.errors import GatewayError
+from jimbot.claude import keys, publish
+from jimbot.claude.analysis import Analyst
+from jimbot.claude.api import Api
+from jimbot.claude.cache import Cache
+from jimbot.claude.errors import GatewayError, StoreError
 from jimbot.claude.gateway import Gateway
+from jimbot.claude.http import app
+from jimbot.claude.keys import KeyRing
+from jimbot.claude.ledger import Ledger
 from jimbot.claude.metrics import Metrics
-from jimbot.claude.question import Advice, Question
-from jimbot.service import configure_logging, http_app, serving, stop_event
+from jimbot.errors import MissingExtra
+from jimbot.service import configure_logging, serving, stop_event
 
 _log = logging.getLogger(__name__)
+
+FLUSH_S = 5.0
+
+
+def ledger_path(home: Home) -> Path:
+    """What was spent; part of every backup."""
+    return home.path / "claude" / "ledger.sqlite"
+
+
+def cache_path(home: Home) -> Path:
+    """What was answered; it can be thrown away."""
+    return home.path / "claude" / "cache.sqlite"
 
 
 async def run(appliance: Appliance, home: Home) -> None:
@@ -27,32 +48,87 @@ async def run(appliance: Appliance, home: Home) -> None:
     stop = stop_event()
     home.prepare()
     port = appliance.service("claude").ports["http"]
-    metrics = Metrics()
-    gateway = Gateway(metrics)
+    async with working(appliance, home) as (gateway, analyst):
+        try:
+            async with serving(app(gateway, analyst), port):
+                state = gateway.health().reason
+                _log.info("ready", extra={"fields": {"port": port, "state": state}})
+                await stop.wait()
+                _log.info("stopping")
+        except OSError as error:
+            raise GatewayError(
+                f"claude cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
+                hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the table's port",
+            ) from error
+
+
+@asynccontextmanager
+async def working(
+    appliance: Appliance, home: Home
+) -> AsyncIterator[tuple[Gateway, Analyst | None]]:
+    """A gateway with its stores open and its background work going."""
+    limits = appliance.claude
+    ring = KeyRing(keys.locate(limits.keys, home.path))
+    ledger = _open_ledger(home)
+    gateway = Gateway(
+        limits, api=Api(limits, ring), ring=ring, cache=_open_cache(appliance, home),
+        ledger=ledger, metrics=Metrics(),
+    )  # fmt: skip
+    analyst = Analyst(gateway, ledger) if ledger else None
+    work = [_load(gateway), _flush(gateway)]
+    if analyst and ledger:
+        log = f"ws://127.0.0.1:{appliance.service('mcp').ports['websocket']}"
+        work += [analyst.run(), publish.run(ledger, log)]
+    tasks = [asyncio.create_task(each) for each in work]
     try:
-        async with serving(app(gateway, metrics), port):
-            _log.info("ready", extra={"fields": {"port": port, "state": gateway.health().reason}})
-            await stop.wait()
-            _log.info("stopping")
-    except OSError as error:
-        raise GatewayError(
-            f"claude cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
-            hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the port in the table",
-        ) from error
+        yield gateway, analyst
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await gateway.stop()
 
 
-def app(gateway: Gateway, metrics: Metrics) -> FastAPI:
-    """The HTTP API of one gateway."""
-    api = http_app(
-        "JimBot claude",
-        gateway.health,
-        registry=metrics.registry,
-        description="Advice on a decision, within its deadline and the budget.",
-    )
+def _open_ledger(home: Home) -> Ledger | None:
+    try:
+        return Ledger(ledger_path(home))
+    except StoreError as error:
+        _log.error("nothing is paid for", extra={"fields": {"error": str(error)}})
+        return None
 
-    @api.post("/api/v1/advice", tags=["advice"])
-    async def advice(question: Question) -> Advice:
-        """Advise on one decision; always a legal action, never later than `deadline_ms`."""
-        return await gateway.advise(question)
 
-    return api
+def _open_cache(appliance: Appliance, home: Home) -> Cache:
+    limits = appliance.claude
+
+    def opened(path: Path) -> Cache:
+        return Cache(
+            path, entries=limits.cache_entries, days=limits.cache_days,
+            agreement=limits.cache_agreement, evidence=limits.cache_evidence,
+            trials=limits.contradiction_trials,
+        )  # fmt: skip
+
+    try:
+        return opened(cache_path(home))
+    except StoreError as error:
+        _log.error("answers are kept in memory alone", extra={"fields": {"error": str(error)}})
+        return opened(Path(":memory:"))
+
+
+async def _load(gateway: Gateway) -> None:
+    """Import the SDK as soon as there is a key, and not before: it takes 50 MB."""
+    while not gateway.ring.keys:
+        await asyncio.sleep(keys.LOOK_S)
+    try:
+        await gateway.api.load()
+    except MissingExtra as error:
+        gateway.problem = str(error)
+        _log.error("Claude cannot be asked", extra={"fields": {"error": str(error)}})
+
+
+async def _flush(gateway: Gateway) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_S)
+        try:
+            gateway.flush()
+        except Exception:
+            _log.exception("cannot write down what the cache and the day have seen")
