@@ -1,0 +1,165 @@
+"""The one Ray cluster of a home: where it is, its token, and joining no other by mistake.
+
+Whoever starts Ray or connects to it calls `environment` first, before Ray is imported. The head
+writes down who it is (`announce`); the trainer joins only that cluster (`connect`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jimbot.appliance import Appliance, Home
+from jimbot.errors import MissingExtra
+from jimbot.training.errors import TrainingError
+
+NODE_IP = "127.0.0.1"
+
+# What Ray reads at import and hands on to its own processes.
+_SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # "This is no cluster of many machines": Ray then leaves 127.0.0.1 alone instead of replacing
+    # it by an address that others can reach.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # On SIGTERM stop at once; Ray's default gives services 30 s to move away.
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    # Keep CUDA_VISIBLE_DEVICES as it is in workers without a GPU, and say nothing about it.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+}
+
+
+def environment(home: Home) -> None:
+    """Set Ray's environment for this process and those it starts.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        TrainingError: the token cannot be read or made.
+    """
+    os.environ.update(_SETTINGS, RAY_AUTH_TOKEN_PATH=str(_token(home)))
+    for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_REDIS_ADDRESS"):
+        os.environ.pop(name, None)
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        raise MissingExtra("ray", "train") from None
+    # Ray prints on its own; let its records become JSON lines like everybody's.
+    for name in ("ray", "ray.rllib"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.ERROR)
+
+
+def _token(home: Home) -> Path:
+    """The file with the cluster's secret, for its owner's eyes alone; made when it is not there."""
+    path = home.run / "ray-token"
+    try:
+        if not path.exists():
+            # Head and trainer come here at the same moment: the first link wins, both read it.
+            mine = home.run / f".ray-token-{os.getpid()}"
+            with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+            try:
+                os.link(mine, path)
+            except FileExistsError:
+                pass
+            finally:
+                mine.unlink()
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise TrainingError(f"{path} can be read by others", hint=f"Run: chmod 600 {path}")
+    except OSError as error:
+        raise TrainingError(
+            f"cannot make {path}: {error.strerror}", hint="Make the state directory writable"
+        ) from error
+    return path
+
+
+def scratch(home: Home) -> Path:
+    """A private directory for Ray's sockets; short, since a socket's path holds 107 bytes.
+
+    Raises:
+        TrainingError: somebody else's directory is in its place.
+    """
+    name = hashlib.sha256(str(home.path).encode()).hexdigest()[:8]
+    path = Path(tempfile.gettempdir()) / f"jimbot-{os.getuid()}-{name}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise TrainingError(f"{path} is not private to this user", hint="Remove it")
+    return path
+
+
+def announcement(home: Home) -> Path:
+    return home.run / "ray-head.json"
+
+
+def announce(home: Home, session: str) -> None:
+    """Write down which session is ours; `session` is Ray's directory for it."""
+    path = announcement(home)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({"pid": os.getpid(), "session": session}))
+    partial.replace(path)
+
+
+def _announced(home: Home) -> str | None:
+    """The session of the running head of this home, or None."""
+    try:
+        data = json.loads(announcement(home).read_text())
+        os.kill(int(data["pid"]), 0)
+        return str(data["session"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def connect(
+    appliance: Appliance, home: Home, *, timeout_s: float, stopped: Callable[[], bool]
+) -> bool:
+    """Wait for this home's head and connect to it as a driver; False when `stopped` says so.
+
+    Raises:
+        TrainingError: it did not come up in time, or another cluster answers in its place.
+    """
+    import ray
+
+    port = appliance.service("ray-head").ports["gcs"]
+    deadline = time.monotonic() + timeout_s
+    while (session := _announced(home)) is None or not _listens(port):
+        if stopped():
+            return False
+        if time.monotonic() > deadline:
+            raise TrainingError(
+                f"Ray did not come up on {NODE_IP}:{port} within {timeout_s:g} s",
+                hint=f"See {home.logs / 'ray-head.jsonl'}, or run: jimbot serve ray-head",
+            )
+        time.sleep(0.05)
+    context = ray.init(
+        f"{NODE_IP}:{port}",
+        namespace="jimbot",
+        log_to_driver=False,
+        configure_logging=False,
+    )
+    joined = str(context.address_info["session_dir"])
+    if joined != session:
+        ray.shutdown()
+        raise TrainingError(
+            f"the Ray on port {port} is not this home's ({joined}, not {session})",
+            hint="Stop it, or change ray-head's port in the table",
+        )
+    return True
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((NODE_IP, port)) == 0

@@ -1,0 +1,80 @@
+"""Simulated games on their way into the event log: one outbox for each process that plays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jimbot.env.environment import BalatroEnv
+from jimbot.events.games import GameRecorder
+from jimbot.game import Run
+from jimbot.mcp.client import EventClient
+
+_outboxes: dict[str, EventClient] = {}
+
+
+def outbox(url: str, journal: str) -> EventClient:
+    """This process's client to mcp at `url`, made when it is first asked for."""
+    if url not in _outboxes:
+        _outboxes[url] = EventClient(url, journal=Path(journal))
+    return _outboxes[url]
+
+
+def close_outboxes(timeout_s: float) -> bool:
+    """Deliver what waits and close; False when something was left."""
+    flushed = [client.close(timeout_s) for client in _outboxes.values()]
+    _outboxes.clear()
+    return all(flushed)
+
+
+class _Sent(GameRecorder):
+    """Follows one game and sends it off at its end."""
+
+    def __init__(self, run: Run, client: EventClient, *, keep: bool) -> None:
+        super().__init__(
+            seed=run.seed,
+            deck=run.deck,
+            stake=run.stake,
+            policy="ppo",
+            source=f"trainer-{os.getpid()}",
+            keep=keep,
+        )
+        self._client = client
+
+    def finish(self, run: Any) -> Any:
+        for event in super().finish(run):
+            self._client.send(event)
+
+
+class Gatherer:
+    """Follows games for `BalatroEnv`: every game leaves its summary, one in N all its actions."""
+
+    def __init__(self, url: str, journal: str, record_one_in: int) -> None:
+        self._client = outbox(url, journal)
+        self._record_one_in = record_one_in
+        self._games = 0
+
+    def __call__(self, run: Run) -> _Sent:
+        keep = self._games % self._record_one_in == 0
+        self._games += 1
+        return _Sent(run, self._client, keep=keep)
+
+
+_gatherers: dict[str, Gatherer] = {}
+
+
+def make_env(context: dict[str, Any]) -> BalatroEnv:
+    """The environment as RLlib makes it in each of its runners.
+
+    Args:
+        context: `deck`, `stake`, and for games that shall be kept `events`, `journal` and
+            `record_one_in`.
+    """
+    follow = None
+    if url := context.get("events"):
+        # One for all environments of the process, so that "one in N" counts them together.
+        if url not in _gatherers:
+            _gatherers[url] = Gatherer(url, context["journal"], context["record_one_in"])
+        follow = _gatherers[url]
+    return BalatroEnv(context["deck"], context["stake"], follow=follow)

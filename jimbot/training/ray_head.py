@@ -1,0 +1,146 @@
+"""The ray-head service: Ray's control store and this machine's node, on loopback alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jimbot.appliance import Appliance, Home
+from jimbot.errors import JimbotError
+from jimbot.service import stop_event
+from jimbot.training import cluster
+from jimbot.training.errors import TrainingError
+
+_log = logging.getLogger(__name__)
+
+_MB = 1 << 20
+_STOP_S = 2.0
+
+
+class HeadDied(JimbotError):
+    """One of Ray's own processes ended."""
+
+    exit_code = 1
+
+
+async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
+    """Serve until SIGTERM or SIGINT; ends with every process it started.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        TrainingError: the port is taken or a directory cannot be used.
+        HeadDied: Ray's control store or node ended.
+    """
+    stop = stop_event()
+    cluster.environment(home)
+    port = appliance.service("ray-head").ports["gcs"]
+    _check_free(port)
+    scratch = cluster.scratch(home)
+    _clear(scratch, home)
+    try:
+        # On the main thread: the kernel kills Ray's processes when the thread that started them
+        # ends, which is how none survives a `kill -9` of this one.
+        node = _start(appliance, home, profile_name, port, scratch)
+        cluster.announce(home, node.get_session_dir_path())
+        _log.info("ready", extra={"fields": {"port": port, "session": node.session_name}})
+        try:
+            while not stop.is_set():
+                if dead := node.dead_processes():
+                    raise HeadDied(
+                        f"Ray's {dead[0][0]} ended", hint=f"See {node.get_logs_dir_path()}"
+                    )
+                try:
+                    await asyncio.wait_for(stop.wait(), 1.0)
+                except TimeoutError:
+                    continue
+            _log.info("stopping")
+        finally:
+            cluster.announcement(home).unlink(missing_ok=True)
+            await asyncio.to_thread(_stop, node)
+    finally:
+        _clear(scratch, home)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((cluster.NODE_IP, port))
+        except OSError as error:
+            raise TrainingError(
+                f"Ray cannot listen on {cluster.NODE_IP}:{port}: {error.strerror}",
+                hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change ray-head's port"
+                " in the table",
+            ) from error
+
+
+def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scratch: Path) -> Any:
+    """Start the head's processes: control store, node, and the node's two agents."""
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    class Head(Node):  # type: ignore[misc]
+        """`ray start --head` without the dashboard (110 MB), which cannot be left out there.
+
+        Nor can its proxy for remote clients (90 MB) and the command's own process (200 MB), and
+        it would replace 127.0.0.1 by an address that other machines reach.
+        """
+
+        def start_api_server(self, **_: object) -> None:
+            pass
+
+    profile = appliance.profiles[profile_name]
+    workers_mb = appliance.service("ray-worker").memory_mb * profile.memory_scale
+    cores = max(int(appliance.groups["training"].cores), profile.training.env_runners)
+    parameters = RayParams(
+        node_ip_address=cluster.NODE_IP,
+        gcs_server_port=port,
+        num_cpus=cores,
+        memory=int(workers_mb * _MB),
+        object_store_memory=profile.training.object_store_mb * _MB,
+        object_spilling_directory=str(home.run / "spill"),
+        temp_dir=str(scratch / "ray"),
+        include_dashboard=False,
+        include_log_monitor=False,
+        no_monitor=True,
+    )
+    node = Head(parameters, head=True, shutdown_at_exit=False, spawn_reaper=True)
+    link = home.logs / "ray"
+    link.unlink(missing_ok=True)
+    link.symlink_to(node.get_logs_dir_path())
+    return node
+
+
+def _stop(node: Any) -> None:
+    """End Ray's processes and whatever they started, the stubborn ones by force."""
+    family = psutil.Process(os.getpid()).children(recursive=True)
+    node.kill_all_processes(check_alive=False, allow_graceful=True)
+    left = psutil.wait_procs(family, timeout=_STOP_S)[1]
+    for process in left:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, timeout=0.5)
+
+
+def _clear(scratch: Path, home: Home) -> None:
+    """Remove what Ray keeps of a session that has ended: sockets and spilled objects."""
+    try:
+        for session in (scratch / "ray").glob("session_*"):
+            if session.is_symlink():
+                session.unlink()
+        sessions = sorted((scratch / "ray").glob("session_*"))
+        for session in sessions[:-1]:  # the last one's logs may be wanted
+            shutil.rmtree(session, ignore_errors=True)
+        shutil.rmtree(home.run / "spill", ignore_errors=True)
+        (home.run / "spill").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"cannot clear {error.filename}: {error.strerror}") from error
