@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jimbot.events import Event, EventError
@@ -149,6 +149,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)  # the machine is shared
 @given(st.lists(st.dictionaries(st.text(), json_values, max_size=5), max_size=5))
 def test_what_a_client_encodes_the_server_receives(payloads: list[dict[str, Any]]) -> None:
     events = [Event(type="DIAGNOSTIC", source="x", payload=payload) for payload in payloads]
@@ -156,6 +157,7 @@ def test_what_a_client_encodes_the_server_receives(payloads: list[dict[str, Any]
     assert received == (events, [])
 
 
+@settings(deadline=None)  # the machine is shared
 @given(st.text() | st.binary() | json_values.map(json.dumps))
 def test_no_frame_breaks_the_parser(frame: str | bytes) -> None:
     received = receive(frame)
@@ -167,6 +169,7 @@ def test_no_frame_breaks_the_parser(frame: str | bytes) -> None:
 keys = st.sampled_from([*GOOD, "batch_id", "events", "data", "priority"])
 
 
+@settings(deadline=None)  # the machine is shared
 @given(st.dictionaries(keys, json_values | st.just("HEARTBEAT") | st.just([GOOD])))
 def test_no_almost_right_frame_breaks_the_parser(frame: dict[str, Any]) -> None:
     received = receive(json.dumps(frame))
