@@ -1,10 +1,13 @@
 """Balatro's rules: deterministic, without I/O, from a seed to the end of a run.
 
 `Run` is one run; `Action` is what a player does; `jimbot.game.catalogue` lists what exists.
+`COMPILED` tells whether the compiled form runs: `jimbot.game._compiled` chooses it on import, and
+has to be imported first.
 """
 
 from __future__ import annotations
 
+from jimbot.game._compiled import COMPILED
 from jimbot.game.actions import Action, ActionKind, Phase
 from jimbot.game.analyser import analyse
 from jimbot.game.cards import Blind, Card, Consumable, Joker, Offer, Tag
@@ -16,6 +19,7 @@ from jimbot.game.scoring import Preview
 from jimbot.game.state import OpenPack, Stats
 
 __all__ = [
+    "COMPILED",
     "DECKS",
     "STAKES",
     "Action",
