@@ -82,14 +82,16 @@ class Api:
         Raises:
             MissingExtra: it is not installed.
         """
-        if self._sdk is None:
-            try:
-                self._sdk = await asyncio.to_thread(importlib.import_module, "anthropic")
-            except ImportError:
-                raise MissingExtra("anthropic", "claude") from None
-            # Their debug lines hold requests.
-            for name in ("anthropic", "httpx2", "httpcore2"):
-                logging.getLogger(name).setLevel(logging.WARNING)
+        if self._sdk is not None:
+            return
+        try:
+            sdk, self._http = await asyncio.to_thread(_import, self._limits.request_timeout_s)
+        except ImportError:
+            raise MissingExtra("anthropic", "claude") from None
+        # Their debug lines hold requests.
+        for name in ("anthropic", "httpx2", "httpcore2"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._sdk = sdk
 
     async def close(self) -> None:
         if self._http is not None:
@@ -228,10 +230,6 @@ class Api:
     def _client(self, url: str, key: Key) -> anthropic.AsyncAnthropic:
         secret = key.secret.get_secret_value()
         if (url, secret) not in self._clients:
-            if self._http is None:
-                self._http = self._sdk.DefaultAsyncHttpxClient(
-                    timeout=self._limits.request_timeout_s, follow_redirects=False
-                )
             self._clients[url, secret] = self._sdk.AsyncAnthropic(
                 api_key=secret,
                 base_url=url,
@@ -298,13 +296,20 @@ class Api:
             except Exception as error:
                 if snapshot is None and isinstance(error, self._sdk.APIStatusError):
                     raise _Again("overloaded", other_url=True) from None
-                if snapshot is None:
-                    raise Failed("malformed", None) from None
                 reason = "malformed" if isinstance(error, ValueError) else "cut off"
-                raise Failed(reason, _usage(snapshot.usage)) from None
+                billed = None if snapshot is None else _usage(snapshot.usage)
+                raise Failed(reason, billed) from None
         if snapshot is None:
             raise Failed("cut off", None)
         return _reply(snapshot)
+
+
+def _import(timeout_s: float) -> tuple[Any, Any]:
+    """The SDK with the parts that it would import at the first request, and a connection pool."""
+    sdk = importlib.import_module("anthropic")
+    for part in ("resources.messages", "lib.streaming", "types.messages", "types.shared"):
+        importlib.import_module(f"anthropic.{part}")
+    return sdk, sdk.DefaultAsyncHttpxClient(timeout=timeout_s, follow_redirects=False)
 
 
 def _reply(message: Any) -> Reply:
