@@ -13,7 +13,7 @@ __all__ = ["GraphError", "GraphMissing", "GraphStore", "init", "open_graph"]
 
 
 def open_graph(home: Home, *, read_only: bool = False) -> GraphStore:
-    """The graph of one home; the place that chooses its engine.
+    """The graph of one home, which knows the game; the place that chooses its engine.
 
     Raises:
         MissingExtra: the engine is not installed.
@@ -21,8 +21,16 @@ def open_graph(home: Home, *, read_only: bool = False) -> GraphStore:
         GraphError: it cannot be used; says why and what to do.
     """
     from jimbot.knowledge.ladybug import LadybugGraph
+    from jimbot.knowledge.seeds import seed
 
-    return LadybugGraph(home.graph, read_only=read_only)
+    graph = LadybugGraph(home.graph, read_only=read_only)
+    if not read_only:
+        try:
+            seed(graph)
+        except BaseException:
+            graph.close()
+            raise
+    return graph
 
 
 def init(home: Home) -> list[str]:
@@ -39,10 +47,9 @@ def init(home: Home) -> list[str]:
     existed = home.graph.exists()
     graph = open_graph(home)
     try:
-        counts = seed(graph)
-        version = graph.version()
+        known = ", ".join(f"{count} {what}" for what, count in seed(graph).items())
+        version, position = graph.version(), graph.position()
     finally:
         graph.close()
-    state = "already there" if existed else "created"
-    known = ", ".join(f"{count} {what}" for what, count in counts.items())
+    state = f"already there, at position {position} of the log" if existed else "created"
     return [f"graph {home.graph}: {state}, schema {version}", f"game knowledge: {known}"]

@@ -1,0 +1,313 @@
+"""The embedded graph: Ladybug, a column store inside the process, in one file and its WAL.
+
+One process opens it to write (analytics). Ladybug's tables are typed and laid out beforehand; the
+version of the layout is kept in the graph.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from jimbot.errors import MissingExtra
+from jimbot.knowledge.graph import PROJECTION, GraphError, GraphMissing
+
+BUFFER_POOL = 128 << 20
+"""The most bytes that Ladybug may use; a batch of some thousand games in one transaction needs most
+of them, the graph at rest a quarter."""
+
+_THREADS = 2  # a reader and the writer; queries are too small to be worth splitting
+_ADDRESS_SPACE = 1 << 34  # the largest file; Ladybug reserves as much address space
+# What is not in the file yet takes much memory: pages for every column that a transaction touched.
+_TRANSACTIONS_PER_CHECKPOINT = 16
+_QUERY_TIMEOUT_MS = 10_000
+
+_COUNTS = "games INT64 DEFAULT 0, wins INT64 DEFAULT 0, confidence DOUBLE DEFAULT 0.0"
+
+# A table costs 2 to 4 MiB of memory while the graph is open, whatever is in it: so they are few.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE NODE TABLE Joker(key STRING PRIMARY KEY, name STRING, rarity INT64, cost INT64,"
+        f" effect STRING, {_COUNTS})",
+        "CREATE NODE TABLE Hand(key STRING PRIMARY KEY, rank INT64, chips INT64, mult INT64,"
+        f" level_chips INT64, level_mult INT64, secret BOOLEAN, {_COUNTS})",
+        "CREATE NODE TABLE Item(key STRING PRIMARY KEY, kind STRING, name STRING, cost INT64,"
+        " needs STRING, effect STRING)",
+        "CREATE NODE TABLE Blind(key STRING PRIMARY KEY, name STRING, min_ante INT64,"
+        " scale DOUBLE, reward INT64, finisher BOOLEAN, effect STRING)",
+        f"CREATE NODE TABLE Record(key STRING PRIMARY KEY, kind STRING, name STRING, {_COUNTS})",
+        "CREATE NODE TABLE Combination(key STRING PRIMARY KEY, jokers STRING[], wins INT64,"
+        " last INT64, game STRING)",
+        f"CREATE REL TABLE PAIRED(FROM Joker TO Joker, {_COUNTS})",
+        f"CREATE REL TABLE SUPPORTS(FROM Joker TO Hand, {_COUNTS})",
+        "CREATE REL TABLE PART_OF(FROM Joker TO Combination)",
+        "CREATE REL TABLE LEVELS(FROM Item TO Hand)",
+    ),
+)
+"""What each version of the schema adds to the one before; a step is never edited once released."""
+
+# Numbers about the graph itself: the schema's version, positions, what was seeded.
+_META = "CREATE NODE TABLE Meta(key STRING PRIMARY KEY, value INT64)"
+
+# What Ladybug raises, beside RuntimeError, over files that are damaged.
+_FAILURES = (RuntimeError, MemoryError, OSError, IndexError, ValueError)
+
+
+class LadybugGraph:
+    """A `GraphStore` in the file `path`, made when it is not there.
+
+    What changes the graph goes into a `transaction`; outside of one, statements only read. Readers
+    go on while a transaction is under way, and see what was before it.
+
+    Raises:
+        MissingExtra: Ladybug is not installed.
+        GraphMissing: `read_only`, and there is no graph at `path` yet.
+        GraphError: the file is no graph of ours, is damaged, of another version, or in use.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool = False, buffer_pool: int = BUFFER_POOL
+    ) -> None:
+        try:
+            import ladybug
+        except ImportError:
+            raise MissingExtra("ladybug", "embedded") from None
+        self.path = path
+        self._read_only = read_only
+        self._write_lock = threading.RLock()
+        self._read_lock = threading.Lock()
+        self._owner: int | None = None  # the thread whose transaction is under way
+        self._aborted = False
+        self._unchecked = 0  # transactions since the last checkpoint
+        self._database: Any = None
+        self._writer: Any = None
+        self._reader: Any = None
+        if read_only and not path.exists():
+            raise GraphMissing(
+                f"there is no graph at {path} yet", hint="Start analytics, or run: jimbot init-db"
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = ladybug.Database(
+                path,
+                buffer_pool_size=buffer_pool,
+                max_num_threads=_THREADS,
+                max_db_size=_ADDRESS_SPACE,
+                read_only=read_only,
+            )
+            self._writer = ladybug.Connection(self._database, num_threads=1)
+            self._reader = ladybug.Connection(self._database, num_threads=1)
+            self._reader.set_query_timeout(_QUERY_TIMEOUT_MS)
+        except _FAILURES as error:
+            self.close()
+            raise self._cannot_open(error) from error
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, cypher: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        if self._owner == threading.get_ident():
+            return self._run_in_transaction(cypher, parameters)
+        with self._read_lock:
+            # Otherwise a change would slip in beside the writer, or fail only while that writes.
+            self._execute(self._reader, "BEGIN TRANSACTION READ ONLY")
+            try:
+                rows = self._execute(self._reader, cypher, parameters)
+            except BaseException:
+                self._roll_back(self._reader)
+                raise
+            self._execute(self._reader, "COMMIT")
+            return rows
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._write_lock:
+            if self._owner is not None:
+                yield  # within one already: it ends with the outermost
+                return
+            if self._read_only:
+                raise GraphError(f"the graph {self.path} is open for reading only")
+            self._execute(self._writer, "BEGIN TRANSACTION")
+            self._owner, self._aborted = threading.get_ident(), False
+            try:
+                yield
+                self._run_in_transaction("COMMIT", None)
+            except BaseException:
+                self._roll_back(self._writer)
+                raise
+            finally:
+                self._owner = None
+            self._unchecked += 1
+            if self._unchecked >= _TRANSACTIONS_PER_CHECKPOINT:
+                self._checkpoint()
+
+    def position(self, projection: str = PROJECTION) -> int:
+        return self._number(f"position {projection}")
+
+    def set_position(self, position: int, projection: str = PROJECTION) -> None:
+        self._set_number(f"position {projection}", position)
+
+    def version(self) -> int:
+        return self._number("schema")
+
+    def clear(self) -> None:
+        with self.transaction():
+            for table in self._tables():
+                kept = " WHERE n.key <> 'schema'" if table == "Meta" else ""
+                self.run(f"MATCH (n:{table}){kept} DETACH DELETE n")
+
+    def close(self) -> None:
+        with self._write_lock, self._read_lock:
+            for part in (self._reader, self._writer, self._database):
+                if part is not None:
+                    part.close()
+            self._reader = self._writer = self._database = None
+
+    def _run_in_transaction(
+        self, cypher: str, parameters: Mapping[str, Any] | None
+    ) -> list[dict[str, Any]]:
+        # Ladybug ends a transaction in which a statement failed, and would run what follows by
+        # itself.
+        if self._aborted:
+            raise GraphError("the transaction was given up after a statement of it failed")
+        try:
+            return self._execute(self._writer, cypher, parameters)
+        except BaseException:
+            self._aborted = True
+            raise
+
+    def _execute(
+        self, connection: Any, cypher: str, parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        if connection is None:
+            raise GraphError(f"the graph {self.path} is closed")
+        try:
+            result = connection.execute(cypher, dict(parameters or {}))
+            if isinstance(result, list):
+                raise GraphError("one statement at a time", hint="Take it apart at the semicolons")
+            try:
+                return [
+                    {name: _plain(value) for name, value in row.items()}
+                    for row in result.rows_as_dict()
+                ]
+            finally:
+                result.close()
+        except _FAILURES as error:
+            raise self._failed(error, cypher) from error
+
+    def _checkpoint(self) -> None:
+        """Fold the WAL into the file, and give the memory back to the system."""
+        try:
+            self._execute(self._writer, "CHECKPOINT")
+        except GraphError:
+            return  # a reader was in the way for too long; the next transaction tries again
+        self._unchecked = 0
+        with suppress(OSError, AttributeError):  # another C library than glibc keeps what it likes
+            ctypes.CDLL(None).malloc_trim(0)
+
+    def _roll_back(self, connection: Any) -> None:
+        try:
+            self._execute(connection, "ROLLBACK")
+        except GraphError as error:
+            if "No active transaction" not in error.message:
+                raise
+
+    def _number(self, key: str) -> int:
+        rows = self.run("MATCH (m:Meta {key: $key}) RETURN m.value AS value", {"key": key})
+        return int(rows[0]["value"]) if rows else 0
+
+    def _set_number(self, key: str, value: int) -> None:
+        self.run("MERGE (m:Meta {key: $key}) SET m.value = $value", {"key": key, "value": value})
+
+    def _tables(self) -> list[str]:
+        rows = self.run("CALL show_tables() RETURN name AS name, type AS type")
+        return [str(row["name"]) for row in rows if row["type"] == "NODE"]
+
+    def _migrate(self) -> None:
+        tables = self._tables()
+        if tables and "Meta" not in tables:
+            raise GraphError(
+                f"{self.path} is another program's graph", hint="Move it away; it was left as it is"
+            )
+        version = self.version() if tables else 0
+        if version > len(MIGRATIONS):
+            raise GraphError(
+                f"{self.path} was written by a newer JimBot"
+                f" (schema {version}, this one knows {len(MIGRATIONS)})",
+                hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
+            )
+        if version == len(MIGRATIONS):
+            return
+        with self.transaction():
+            if not tables:
+                self.run(_META)
+            for step in MIGRATIONS[version:]:
+                for statement in step:
+                    self.run(statement)
+            self._set_number("schema", len(MIGRATIONS))
+
+    def _cannot_open(self, error: BaseException) -> GraphError:
+        text = " ".join(str(error).split())
+        if "Could not set lock" in text:
+            holder = re.search(r"held by PID (\d+)", text)
+            who = f"process {holder[1]}" if holder else "another process"
+            return GraphError(
+                f"the graph {self.path} is in use by {who}",
+                hint="Ask analytics over HTTP, or stop it first (only one process may write)",
+            )
+        if "not a valid Lbug database file" in text:
+            return GraphError(
+                f"{self.path} is not a graph: no Ladybug file",
+                hint="Move it away; a new one is filled from the event log",
+            )
+        if "different version" in text:
+            return GraphError(
+                f"{self.path} was written by another version of Ladybug",
+                hint="Install the ladybug that poetry.lock pins, or move the file away;"
+                " a new one is filled from the event log",
+            )
+        if isinstance(error, OSError) or re.search(r"IO exception: Cannot open|READ ONLY", text):
+            return GraphError(
+                f"cannot open the graph {self.path}: {text}",
+                hint=f"Make {self.path.parent} a directory that JimBot may write to",
+            )
+        return self._damaged(text or type(error).__name__)
+
+    def _failed(self, error: BaseException, cypher: str) -> GraphError:
+        text = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, MemoryError) or re.search(r"checksum|orrupt", text):
+            return self._damaged(text)
+        if "Buffer manager" in text:
+            return GraphError(
+                "the graph has too little memory for this statement", hint="Write less at a time"
+            )
+        if "read-only transaction" in text:
+            return GraphError(
+                "a statement outside of a transaction changes the graph",
+                hint="Run it inside `with graph.transaction()`",
+            )
+        if "nterrupted" in text:
+            return GraphError(
+                f"the graph did not answer within {_QUERY_TIMEOUT_MS // 1000} s: {cypher[:80]}",
+                hint="Ask for less at a time",
+            )
+        return GraphError(f"the graph refused a statement: {text}")
+
+    def _damaged(self, what: str) -> GraphError:
+        return GraphError(
+            f"the graph {self.path} is damaged: {what}",
+            hint="Stop JimBot and move it and its .wal away; a new one is filled from the log",
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Sums come as decimals."""
+    return int(value) if isinstance(value, Decimal) else value
