@@ -255,12 +255,12 @@ def test_the_gateway_declines_by_each_limit(bench: Make) -> None:
             assert len(b.standin.bodies) == asked
 
     async def main() -> None:
-        # A gateway finds the ledger of the one before: the share goes first, the rate last.
+        # A gateway finds the ledger of the one before: the share goes first.
         await declined("share", asked=0, decision_share=0.05, decisions=1)
         await declined("short deadline", asked=0, least_deadline_ms=700)
         await declined("low value", asked=0, least_value=1.0)
         await declined("too large", asked=0, max_prompt_chars=10)
-        await declined("rate", asked=0, requests_per_hour=1, burst=1)
+        await declined("rate", asked=1, requests_per_hour=1, burst=1)
 
     run(main())
 
