@@ -29,7 +29,7 @@ class Follower(Protocol):
     def finish(self, run: Run) -> object: ...
 
 
-class BalatroEnv(gym.Env[Observation, np.int64]):
+class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
     """One game of Balatro after the other; registered as `jimbot/Balatro-v0`.
 
     Action space: `Discrete(120)`, the number of a row. What each row is, `docs/environment.md`

@@ -28,7 +28,8 @@ KEEP_MOST: Final = 5
 _NOMINAL: Final = (0, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10, 10, 11)
 # Straights from the strongest: the ranks of each window of five, the Ace low in the last.
 _STRAIGHTS: Final = tuple(
-    tuple(ACE if rank == 1 else rank for rank in range(top, top - 5, -1)) for top in range(14, 4, -1)
+    tuple(ACE if rank == 1 else rank for rank in range(top, top - 5, -1))
+    for top in range(14, 4, -1)
 )
 
 
@@ -51,10 +52,7 @@ def worth(card: Card) -> float:
     """How much a card is worth keeping for itself, in chips or so."""
     if card.debuffed:
         return 0.0
-    if card.enhancement == STONE:
-        value = 50.0
-    else:
-        value = float(_NOMINAL[card.rank])
+    value = 50.0 if card.enhancement == STONE else float(_NOMINAL[card.rank])
     if card.enhancement:
         value += 15.0
     if card.edition:
@@ -232,11 +230,8 @@ def _cores(hand: Hand) -> list[list[int]]:
 
 def _of_a_kind(groups: list[list[int]]) -> list[list[int]]:
     """Pairs, threes, fours, fives and what is made of two groups; groups are largest first."""
-    cores: list[list[int]] = []
     large = groups[0]
-    for size in (5, 4, 3, 2):
-        if len(large) >= size:
-            cores.append(large[:size])
+    cores = [large[:size] for size in (5, 4, 3, 2) if len(large) >= size]
     pairs = [group for group in groups if len(group) >= 2]
     if len(pairs) >= 2:
         other = pairs[1]
@@ -336,7 +331,7 @@ def _straight_outs(hand: Hand, chain: list[int], deck: list[Card]) -> int:
 
 
 def at_least(wanted: int, draws: int, hits: int, size: int) -> float:
-    """The chance of at least `wanted` hits among `draws` cards out of `size` with `hits` in them."""
+    """The chance of `wanted` or more among `draws` cards out of `size` that hold `hits`."""
     draws = min(draws, size)
     if wanted <= 0:
         return 1.0

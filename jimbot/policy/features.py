@@ -73,9 +73,9 @@ class Observer:
         self.owned: NDArray[np.int16] = np.zeros(at.OWNED, np.int16)
         self.state: NDArray[np.float32] = np.zeros(at.STATE_SIZE, np.float32)
         # The same memory, written number by number: numpy is slow at that.
-        self._mask = memoryview(self.mask)
-        self._cells = memoryview(self.rows.reshape(-1))
-        self._items = memoryview(self.items)
+        self._mask = self.mask.data
+        self._cells = self.rows.data.cast("B").cast("f")
+        self._items = self.items.data
         self._actions: list[Action | None] = [None] * at.ROWS
         self.selected: set[int] = set()
         self.page = 0

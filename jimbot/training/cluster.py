@@ -143,6 +143,8 @@ def connect(
                 hint=f"See {home.logs / 'ray-head.jsonl'}, or run: jimbot serve ray-head",
             )
         time.sleep(0.05)
+    # RLlib makes its runners in a way that Ray's core calls an error, at each start.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     context = ray.init(
         f"{NODE_IP}:{port}",
         namespace="jimbot",

@@ -77,6 +77,7 @@ def train(
     events = appliance.url("mcp", "websocket", scheme="ws")
 
     # 1. Connect.
+    began = time.monotonic()
     status.stage = "waiting for Ray"
     cluster.environment(home)
     if not cluster.connect(appliance, home, timeout_s=CONNECT_S, stopped=stop.is_set):
@@ -84,8 +85,8 @@ def train(
     connected()
     import ray
 
-    # Ray's workers import in parallel what this process imports for itself.
-    warmed = [_warm_up() for _ in range(share.env_runners)]
+    reached = time.monotonic()
+
     client = EventClient(events, journal=home.acknowledged)
     algorithm = None
     try:
@@ -100,8 +101,14 @@ def train(
         }
         vram = appliance.service("trainer").vram_mb / appliance.machine.vram_mb
         config = configure(share, context, home, vram_fraction=vram)
-        ray.wait(warmed, num_returns=len(warmed), timeout=CONNECT_S)
+        imported = time.monotonic()
         algorithm = config.build_algo(use_copy=False)
+        took = {
+            "connect_s": round(reached - began, 2),
+            "import_s": round(imported - reached, 2),
+            "build_s": round(time.monotonic() - imported, 2),
+        }
+        _log.info("ready", extra={"fields": took})
 
         # 3. Resume.
         checkpoints.sweep(home.checkpoints)
@@ -117,10 +124,10 @@ def train(
         status.last_iteration = saved = time.monotonic()
         last_saved = progress.steps if status.resumed_from else -1
         while not stop.is_set():
-            began = time.monotonic()
+            started = time.monotonic()
             result = algorithm.train()
             now = time.monotonic()
-            figures = _figures(result, progress, now - began)
+            figures = _figures(result, progress, now - started)
             client.send(
                 Event(
                     type=TRAINING_ITERATION,
@@ -128,7 +135,7 @@ def train(
                     payload=figures.model_dump(exclude_none=True),
                 )
             )
-            status.last_iteration, status.iteration_s = now, now - began
+            status.last_iteration, status.iteration_s = now, now - started
             iterated(figures)
             if now - saved > appliance.training.checkpoint_minutes * 60:
                 status.checkpoint = _save(algorithm, progress, appliance, home).name
@@ -148,20 +155,6 @@ def train(
             algorithm.stop()
         client.close(FLUSH_S)
         ray.shutdown()
-
-
-def _warm_up() -> Any:
-    """Have a worker import the runner's modules while this process imports its own."""
-    import ray
-
-    @ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
-    def imports() -> None:
-        import ray.rllib.env.single_agent_env_runner
-
-        import jimbot.training.games
-        import jimbot.training.module  # noqa: F401
-
-    return imports.remote()
 
 
 def configure(

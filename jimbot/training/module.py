@@ -68,7 +68,11 @@ class RowsModule(DefaultPPOTorchRLModule):  # type: ignore[misc]
         game, row = legal.nonzero(as_tuple=True)
         block = self.block_of_row[row]
         rows = torch.cat(
-            [seen["rows"][game, row], self.items(seen["items"][game, row].int()), self.blocks(block)],
+            [
+                seen["rows"][game, row],
+                self.items(seen["items"][game, row].int()),
+                self.blocks(block),
+            ],
             dim=-1,
         )
         encoded = torch.relu(self.row_encoder(rows))

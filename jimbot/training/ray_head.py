@@ -86,6 +86,8 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
     from ray._private.node import Node
     from ray._private.parameter import RayParams
 
+    from jimbot.training import worker
+
     class Head(Node):  # type: ignore[misc]
         """`ray start --head` without the dashboard (110 MB), which cannot be left out there.
 
@@ -98,11 +100,11 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
 
     profile = appliance.profiles[profile_name]
     workers_mb = appliance.service("ray-worker").memory_mb * profile.memory_scale
-    cores = max(int(appliance.groups["training"].cores), profile.training.env_runners)
     parameters = RayParams(
         node_ip_address=cluster.NODE_IP,
         gcs_server_port=port,
-        num_cpus=cores,
+        num_cpus=profile.training.env_runners,  # the learner computes outside Ray's accounts
+        worker_path=worker.__file__,
         memory=int(workers_mb * _MB),
         object_store_memory=profile.training.object_store_mb * _MB,
         object_spilling_directory=str(home.run / "spill"),

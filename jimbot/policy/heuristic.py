@@ -1,0 +1,472 @@
+"""A hand-written policy: what a sensible player does, with a look at what cards would score.
+
+It never looks at what is hidden: hands to come are imagined from the cards that are left, in an
+order of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from math import log
+from typing import TYPE_CHECKING, Final
+
+from jimbot.game.actions import Action, ActionKind
+from jimbot.game.catalogue import (
+    CONSUMABLE_BY_KEY,
+    FIRST_PLANET,
+    FIRST_SPECTRAL,
+    JOKER_BY_KEY,
+    JOKERS,
+    PACKS,
+    VOUCHER_BY_KEY,
+)
+from jimbot.game.planets import PLANET_HANDS
+from jimbot.game.state import BLIND_SELECT, PACK, ROUND_EVAL, SELECTING_HAND
+from jimbot.policy.candidates import Discard, Hand, Play, discards, plays, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jimbot.game import Run
+    from jimbot.game.cards import Card, Consumable, Joker, Offer
+
+# What a joker is worth besides the score it adds at once, in the unit of `_strength`: 0.7 is a
+# doubled score. It earns money, or grows.
+_LASTING: Final = {
+    JOKER_BY_KEY[key]: worth
+    for key, worth in {
+        "j_golden": 0.4,
+        "j_to_the_moon": 0.35,
+        "j_rocket": 0.45,
+        "j_egg": 0.1,
+        "j_delayed_grat": 0.1,
+        "j_cloud_9": 0.3,
+        "j_business": 0.2,
+        "j_faceless": 0.2,
+        "j_reserved_parking": 0.15,
+        "j_mail": 0.25,
+        "j_satellite": 0.25,
+        "j_gift": 0.15,
+        "j_space": 0.3,
+        "j_burnt": 0.3,
+        "j_ride_the_bus": 0.3,
+        "j_green_joker": 0.35,
+        "j_supernova": 0.3,
+        "j_constellation": 0.4,
+        "j_red_card": 0.1,
+        "j_flash": 0.15,
+        "j_fortune_teller": 0.25,
+        "j_runner": 0.3,
+        "j_square": 0.2,
+        "j_trousers": 0.4,
+        "j_wee": 0.3,
+        "j_castle": 0.25,
+        "j_hiker": 0.2,
+        "j_lucky_cat": 0.2,
+        "j_obelisk": 0.1,
+        "j_hologram": 0.2,
+        "j_vampire": 0.2,
+        "j_madness": 0.2,
+        "j_campfire": 0.4,
+        "j_hit_the_road": 0.1,
+        "j_glass": 0.1,
+        "j_caino": 0.5,
+        "j_yorick": 0.5,
+        "j_perkeo": 0.5,
+        "j_chicot": 0.5,
+        "j_burglar": 0.2,
+        "j_drunkard": 0.15,
+        "j_merry_andy": 0.1,
+        "j_juggler": 0.15,
+        "j_troubadour": 0.1,
+        "j_turtle_bean": 0.2,
+        "j_four_fingers": 0.2,
+        "j_smeared": 0.15,
+        "j_shortcut": 0.1,
+        "j_oops": 0.05,
+        "j_dna": 0.15,
+        "j_certificate": 0.15,
+        "j_cartomancer": 0.2,
+        "j_8_ball": 0.1,
+        "j_hallucination": 0.1,
+        "j_riff_raff": 0.2,
+        "j_blueprint": 0.5,
+        "j_brainstorm": 0.5,
+        "j_mr_bones": 0.2,
+        "j_invisible": 0.1,
+        "j_luchador": 0.05,
+        "j_diet_cola": 0.05,
+    }.items()
+}
+_DANGEROUS: Final = frozenset(
+    CONSUMABLE_BY_KEY[key]
+    for key in ("c_ouija", "c_ankh", "c_hex", "c_immolate", "c_wraith", "c_ectoplasm", "c_tower")
+)
+# How welcome a consumable is in a pack, where not worked out otherwise.
+_WELCOME: Final = {
+    CONSUMABLE_BY_KEY[key]: worth
+    for key, worth in {
+        "c_soul": 2.0,
+        "c_black_hole": 1.5,
+        "c_judgement": 0.7,
+        "c_hermit": 0.6,
+        "c_temperance": 0.5,
+        "c_high_priestess": 0.5,
+        "c_emperor": 0.4,
+        "c_justice": 0.6,
+        "c_chariot": 0.4,
+        "c_empress": 0.45,
+        "c_heirophant": 0.4,
+        "c_magician": 0.4,
+        "c_hanged_man": 0.4,
+        "c_death": 0.5,
+        "c_strength": 0.3,
+        "c_wheel_of_fortune": 0.35,
+        "c_lovers": 0.3,
+        "c_devil": 0.35,
+        "c_star": 0.35,
+        "c_moon": 0.35,
+        "c_sun": 0.35,
+        "c_world": 0.35,
+        "c_fool": 0.2,
+        "c_deja_vu": 0.6,
+        "c_trance": 0.4,
+        "c_cryptid": 0.7,
+        "c_aura": 0.6,
+        "c_talisman": 0.3,
+        "c_medium": 0.3,
+        "c_grim": 0.3,
+        "c_familiar": 0.2,
+        "c_incantation": 0.2,
+        "c_sigil": 0.3,
+    }.items()
+}
+_VOUCHERS: Final = frozenset(
+    VOUCHER_BY_KEY[key]
+    for key in (
+        "v_overstock_norm",
+        "v_overstock_plus",
+        "v_clearance_sale",
+        "v_liquidation",
+        "v_grabber",
+        "v_nacho_tong",
+        "v_wasteful",
+        "v_recyclomancy",
+        "v_seed_money",
+        "v_money_tree",
+        "v_blank",
+        "v_antimatter",
+        "v_paint_brush",
+        "v_palette",
+        "v_crystal_ball",
+        "v_hone",
+        "v_glow_up",
+        "v_hieroglyph",
+        "v_petroglyph",
+        "v_planet_merchant",
+        "v_telescope",
+        "v_reroll_surplus",
+    )
+)
+_IMAGINED_HANDS: Final = 8  # for what a joker adds
+_IMAGINED_DRAWS: Final = 6  # for what a discard brings
+_LEAST_GAIN: Final = 0.08  # a joker that adds less than 8 % is not bought
+
+
+class HeuristicPolicy:
+    """Plays the best-scoring cards, discards towards better ones, buys what raises the score.
+
+    Args:
+        seed: for the hands that it imagines.
+    """
+
+    name = "heuristic"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.confidence = 1.0
+        self._random = random.Random(seed)
+        self._ordered: list[int] = []
+
+    def act(self, run: Run) -> Action:
+        phase = run.phase_now
+        self.confidence = 0.9
+        if run.consumables and (action := self._use(run)):
+            return action
+        if phase == SELECTING_HAND:
+            return self._hand(run)
+        if phase == BLIND_SELECT:
+            return Action(ActionKind.SELECT_BLIND)
+        if phase == ROUND_EVAL:
+            return Action(ActionKind.CASH_OUT)
+        if phase == PACK:
+            return self._pack(run)
+        return self._shop(run)
+
+    # Hands
+
+    def _hand(self, run: Run) -> Action:
+        hand = Hand(run)
+        found = plays(run, hand, 16)
+        best = found[0]
+        needed = run.required - run.chips
+        if best.preview.score >= needed:
+            # The least that wins keeps the good cards in the deck's flow; it matters little.
+            enough = [play for play in found if play.preview.score >= needed]
+            return _play(min(enough, key=lambda play: (len(play.cards), play.preview.score)))
+        if run.discards_left > 0 and (discard := self._discard(run, hand, best)):
+            return Action(ActionKind.DISCARD, 0, discard.cards)
+        # The best score, thrown together with as much as nobody needs.
+        near = [play for play in found if play.preview.score >= 0.98 * best.preview.score]
+        return _play(max(near, key=lambda play: len(play.cards)))
+
+    def _discard(self, run: Run, hand: Hand, best: Play) -> Discard | None:
+        """The discard that promises most, if it promises more than playing now."""
+        deck = run.deck_view()
+        if not deck:
+            return None
+        needed = run.required - run.chips
+        dream = run.clone()
+        now = _usefulness(best.preview.score, needed, run.hands_left)
+        chosen: Discard | None = None
+        most = now * 1.03
+        for discard in discards(run, hand, best.cards, 8):
+            kept = [card for place, card in enumerate(run.hand) if place not in discard.cards]
+            draw = min(len(discard.cards), len(deck))
+            total = 0.0
+            for _ in range(_IMAGINED_DRAWS):
+                dream.hand = kept + self._random.sample(deck, draw)
+                score = plays(dream, Hand(dream), 1)[0].preview.score
+                total += _usefulness(score, needed, run.hands_left)
+            if total / _IMAGINED_DRAWS > most:
+                most = total / _IMAGINED_DRAWS
+                chosen = discard
+        self.confidence = min(1.0, 0.5 + abs(most - now))
+        return chosen
+
+    # Consumables
+
+    def _use(self, run: Run) -> Action | None:
+        hand = Hand(run) if run.hand else None
+        for place, card in enumerate(run.consumables):
+            if (action := self._use_of(run, hand, ActionKind.USE_CONSUMABLE, place, card)) and (
+                run.is_legal(action)
+            ):
+                return action
+        return None
+
+    def _use_of(
+        self, run: Run, hand: Hand | None, kind: ActionKind, place: int, card: Consumable
+    ) -> Action | None:
+        """How to use a consumable now, or None when it is better not to."""
+        if card.kind in _DANGEROUS:
+            return None
+        if card.key == "c_hermit" and run.money < 10 and run.ante > 1:
+            return None
+        if hand is None:
+            return Action(kind, place)
+        choices = targets(hand, card.kind)
+        return Action(kind, place, choices[0]) if choices else None
+
+    # The shop
+
+    def _shop(self, run: Run) -> Action:
+        if action := self._order_jokers(run):
+            return action
+        spare = run.money - self._savings(run)
+        for place, offer in enumerate(run.shop_vouchers):
+            if offer.voucher in _VOUCHERS and offer.cost <= spare and run.can_pay(offer.cost):
+                return Action(ActionKind.BUY_VOUCHER, place)
+        if action := self._buy_joker(run):
+            return action
+        for place, offer in enumerate(run.shop_cards):
+            if offer.consumable is not None and offer.cost <= spare:
+                action = self._buy_consumable(run, place, offer.consumable)
+                if action is not None and run.is_legal(action):
+                    return action
+        for place, offer in enumerate(run.shop_packs):
+            if offer.cost <= spare and run.can_pay(offer.cost) and self._wants_pack(run, offer):
+                return Action(ActionKind.BUY_PACK, place)
+        if run.reroll_cost <= self._reroll_budget(run) and run.can_pay(run.reroll_cost):
+            return Action(ActionKind.REROLL)
+        return Action(ActionKind.LEAVE_SHOP)
+
+    def _savings(self, run: Run) -> int:
+        """What is kept for interest: more as the run goes on, nothing while it is weak."""
+        if run.ante <= 2:
+            return 5 * min(run.ante - 1, 1)
+        return min(run.interest_cap, 25) if len(run.jokers) >= run.joker_slots else 10
+
+    def _reroll_budget(self, run: Run) -> int:
+        room = run.joker_slots - len(run.jokers)
+        if room > 0 and run.ante >= 2:
+            return (run.money - 8) // 2
+        return run.money - min(run.interest_cap, 25)
+
+    def _buy_joker(self, run: Run) -> Action | None:
+        offers = [
+            (self._gain(run, offer.joker), place, offer)
+            for place, offer in enumerate(run.shop_cards)
+            if offer.joker is not None and not offer.joker.rental
+        ]
+        for gain, place, offer in sorted(offers, key=lambda item: item[0], reverse=True):
+            joker = offer.joker
+            if gain < _LEAST_GAIN or joker is None:
+                continue
+            if run.has_joker_room(joker.edition):
+                if run.can_pay(offer.cost) and self._affordable(run, gain, offer.cost):
+                    return Action(ActionKind.BUY_CARD, place)
+                continue
+            weakest = self._weakest(run)
+            if weakest is None:
+                continue
+            loss, worst = weakest
+            money = run.money + run.jokers[worst].sell_value
+            if gain > loss * 1.3 + 0.1 and money >= offer.cost + 2:
+                return Action(ActionKind.SELL_JOKER, worst)
+        return None
+
+    def _affordable(self, run: Run, gain: float, cost: int) -> bool:
+        """Whether a gain is worth a price: anything useful early, interest counts later."""
+        left = run.money - cost
+        return gain > 0.25 or left >= self._savings(run) or len(run.jokers) < 3
+
+    def _weakest(self, run: Run) -> tuple[float, int] | None:
+        """The joker that is missed least: what is lost without it, and its place."""
+        losses = [
+            (self._loss(run, place), place)
+            for place, joker in enumerate(run.jokers)
+            if not joker.eternal
+        ]
+        return min(losses, default=None)
+
+    def _buy_consumable(self, run: Run, place: int, card: Consumable) -> Action | None:
+        if FIRST_PLANET <= card.kind < FIRST_SPECTRAL:
+            if self._planet_worth(run, card.kind) < 0.3:
+                return None
+            return Action(ActionKind.BUY_AND_USE, place)
+        if card.kind in _DANGEROUS or _WELCOME.get(card.kind, 0.0) < 0.35:
+            return None
+        return Action(ActionKind.BUY_CARD, place)
+
+    def _planet_worth(self, run: Run, kind: int) -> float:
+        """How much of the play a planet's hand is, from 0 to 1."""
+        hand = PLANET_HANDS[kind - FIRST_PLANET]
+        total = sum(entry.played for entry in run.hand_levels)
+        entry = run.hand_levels[hand]
+        return (entry.played + (entry.level - 1) * 2) / total if total else 0.0
+
+    def _wants_pack(self, run: Run, offer: Offer) -> bool:
+        kind = PACKS[offer.pack].kind
+        if kind == "Buffoon":
+            return len(run.jokers) < run.joker_slots
+        return kind in ("Celestial", "Arcana", "Spectral") and run.ante >= 1
+
+    # Packs
+
+    def _pack(self, run: Run) -> Action:
+        pack = run.pack
+        assert pack is not None
+        hand = Hand(run) if run.hand else None
+        best = 0.05
+        chosen = Action(ActionKind.SKIP_PACK)
+        for place, offer in enumerate(pack.cards):
+            action: Action | None = Action(ActionKind.PICK_PACK, place)
+            if offer.joker is not None:
+                worth = self._gain(run, offer.joker)
+            elif offer.consumable is not None:
+                kind = offer.consumable.kind
+                if FIRST_PLANET <= kind < FIRST_SPECTRAL:
+                    worth = 0.1 + self._planet_worth(run, kind)
+                else:
+                    worth = _WELCOME.get(kind, 0.1)
+                action = self._use_of(run, hand, ActionKind.PICK_PACK, place, offer.consumable)
+            else:
+                card = offer.card
+                worth = _card_worth(card) if card is not None else 0.0
+            if action is not None and worth > best and run.is_legal(action):
+                best, chosen = worth, action
+        return chosen
+
+    # What jokers are worth
+
+    def _gain(self, run: Run, joker: Joker) -> float:
+        """By how much a joker would raise the score (log), and what it is worth besides."""
+        return self._difference(run, run.jokers, [*run.jokers, joker]) + _lasting(joker, run)
+
+    def _loss(self, run: Run, place: int) -> float:
+        without = run.jokers[:place] + run.jokers[place + 1 :]
+        joker = run.jokers[place]
+        return self._difference(run, without, run.jokers) + _lasting(joker, run)
+
+    def _difference(self, run: Run, before: list[Joker], after: list[Joker]) -> float:
+        hands = self._imagined(run)
+        return self._strength(run, after, hands) - self._strength(run, before, hands)
+
+    def _imagined(self, run: Run) -> list[list[Card]]:
+        deck = run.full_deck
+        size = min(run.hand_size, len(deck))
+        return [self._random.sample(deck, size) for _ in range(_IMAGINED_HANDS)]
+
+    def _strength(self, run: Run, jokers: Iterable[Joker], hands: list[list[Card]]) -> float:
+        """The mean log of the best score over hands."""
+        dream = run.clone()
+        dream.jokers = [joker.copy() for joker in jokers]
+        dream.refresh_jokers()
+        total = 0.0
+        for cards in hands:
+            dream.hand = cards
+            total += log(1.0 + plays(dream, Hand(dream), 1)[0].preview.score)
+        return total / len(hands)
+
+    def _order_jokers(self, run: Run) -> Action | None:
+        """One move towards the order that scores most, looked at once for each set of jokers."""
+        ids = sorted(joker.id for joker in run.jokers)
+        if len(ids) < 2 or ids == self._ordered:
+            return None
+        hands = self._imagined(run)[:4]
+        best = self._strength(run, run.jokers, hands) + 0.01
+        chosen: Action | None = None
+        last = len(ids) - 1
+        for start in range(last):
+            moved = run.jokers[:start] + run.jokers[start + 1 :] + [run.jokers[start]]
+            strength = self._strength(run, moved, hands)
+            if strength > best:
+                best = strength
+                chosen = Action(ActionKind.MOVE_JOKER, start, (last,))
+        if chosen is None:
+            self._ordered = ids
+        return chosen
+
+
+def _play(play: Play) -> Action:
+    return Action(ActionKind.PLAY, 0, play.cards)
+
+
+def _usefulness(score: float, needed: float, hands_left: int) -> float:
+    """A score's use: what counts is to get there with the hands that are left."""
+    if score >= needed:
+        return 1.5
+    share = score / needed
+    return min(1.0, share * hands_left) * 0.5 + share * 0.5
+
+
+def _lasting(joker: Joker, run: Run) -> float:
+    worth = _LASTING.get(joker.kind, 0.0)
+    if worth:
+        worth *= max(0.0, 1.0 - run.ante / 10)
+    if joker.edition == 4:
+        worth += 0.3
+    if joker.perishable >= 0:
+        worth -= 0.1
+    return worth + 0.01 * JOKERS[joker.kind].rarity
+
+
+def _card_worth(card: Card) -> float:
+    worth = 0.0
+    if card.enhancement:
+        worth += 0.15
+    if card.edition:
+        worth += 0.3
+    if card.seal:
+        worth += 0.2
+    return worth
