@@ -31,12 +31,17 @@ class Supervised:
     def __init__(self, name: str) -> None:
         self.name = name
         self.process: asyncio.subprocess.Process | None = None
+        self.spawned: float | None = None  # until it is healthy
         self.started = asyncio.Event()
         self.healthy = asyncio.Event()
         self.health = health.ServiceHealth(status="unknown", reason="not started yet")
         self.restarts = 0
         self.peak_rss_mb = 0.0
         self.rss_mb = 0.0
+
+    def starting(self, start_s: float) -> bool:
+        """Whether it may still be unwell because it has only just been started."""
+        return self.spawned is not None and time.monotonic() - self.spawned < start_s
 
 
 class Supervisor:
@@ -180,6 +185,7 @@ class Supervisor:
                     env=environment,
                     start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
                 )
+        service.spawned = time.monotonic()
         service.started.set()
         self._changed()
 
@@ -239,9 +245,14 @@ class Supervisor:
             async with httpx.AsyncClient(trust_env=False) as client:
                 while True:
                     if service.process and service.process.returncode is None:
-                        service.health = await health.check(self._appliance, service.name, client)
-                        if service.health.status in ("ok", "warn"):
+                        answer = await health.check(self._appliance, service.name, client)
+                        if answer.status in ("ok", "warn"):
                             service.healthy.set()
+                            service.spawned = None
+                        elif service.starting(row.health.start_s):
+                            reason = f"starting: {answer.reason}"
+                            answer = health.ServiceHealth(status="unknown", reason=reason)
+                        service.health = answer
                     settled = service.healthy.is_set() and service.health.status == "ok"
                     await asyncio.sleep(row.health.interval_s if settled else 0.25)
 

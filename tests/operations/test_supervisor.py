@@ -62,7 +62,10 @@ def test_what_does_not_wait_starts_at_the_same_time(
         supervisor.start()
         await _until(supervisor.services["quick"].healthy.is_set)
         assert not supervisor.services["slow"].healthy.is_set()
-        await _until(lambda: supervisor.services["slow"].health.status == "fail")
+        slow = supervisor.services["slow"]
+        await _until(lambda: slow.health.reason.startswith("starting: no answer on port"))
+        assert slow.health.status == "unknown"
+        await _until(lambda: slow.health.status == "fail")  # once its time to start is over
         await supervisor.stop(3)
 
     asyncio.run(main())
