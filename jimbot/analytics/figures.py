@@ -1,0 +1,302 @@
+"""The figures that the API and the dashboard show, from the stores that the projections keep."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time as clock
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import NamedTuple, TypeVar
+
+from jimbot.analytics.models import (
+    Counted,
+    Game,
+    GameAction,
+    GameRecord,
+    Games,
+    Knowledge,
+    Pair,
+    Series,
+    Summary,
+    Training,
+    TrainingPoint,
+    Trend,
+    Trends,
+)
+from jimbot.analytics.projections import Follower, Projections, Store
+from jimbot.appliance import Home
+from jimbot.errors import JimbotError
+from jimbot.events import EventLog, LogMissing, now_ms, open_log
+from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
+from jimbot.metrics import GameCount, GameRow, How, SeriesStore, queries
+from jimbot.metrics.wilson import wilson
+
+MINUTE, HOUR, DAY = queries.MINUTE, queries.HOUR, queries.DAY
+_END_OF_TIME = 1 << 53
+_BEST_HAND_S = 30.0
+BUCKETS = 96  # a chart's points: more than a phone shows, fewer than one sees apart
+
+S = TypeVar("S", bound=Store)
+
+_FIGURES = ("loss", "policy_loss", "value_loss", "entropy", "kl", "return_mean", "steps_per_s")
+
+
+class NotReady(JimbotError):
+    """A store is not open: its projection says why."""
+
+
+class NoSuchGame(JimbotError):
+    """No finished game has this id."""
+
+
+class Figures:
+    """Answers questions on one home; safe to use from any thread."""
+
+    def __init__(self, home: Home, projections: Projections) -> None:
+        self._home = home
+        self._projections = projections
+        self._lock = threading.RLock()
+        self._log: EventLog | None = None
+        self._summary: tuple[float, Summary] | None = None
+        self._best = _Best(-math.inf, None)
+        self._first_game_at: int | None = None
+
+    def summary(self) -> Summary:
+        """The figures of the moment; made at most once a second."""
+        with self._lock:
+            if self._summary is None or clock.monotonic() - self._summary[0] > 0.9:
+                self._summary = clock.monotonic(), self._make_summary()
+            return self._summary[1]
+
+    def _make_summary(self) -> Summary:
+        store, now = self._series(), now_ms()
+        end, day_ago = now + 1, now - DAY
+        policies = store.counts("policy")
+        newest = store.recent_games(1)
+        rate = queries.win_rate(store, day_ago, end)
+        metrics = self._projections.metrics.status()
+        steps = queries.latest_value(store, "training.steps")
+        best_today = queries.best_hand(store, day_ago, end)
+        return Summary(
+            time=now,
+            games_finished=sum(count.games for count in policies),
+            games_won=sum(count.wins for count in policies),
+            first_game_at=self._first_game(bool(newest)),
+            last_game_at=newest[0].time if newest else None,
+            games_per_hour=(
+                queries.games_per_hour(store, now, window=10 * MINUTE) if newest else None
+            ),
+            games_last_hour=queries.games_finished(store, now - HOUR, end),
+            games_last_day=rate.games if rate else 0,
+            win_rate=rate.rate if rate else None,
+            win_rate_low=rate.low if rate else None,
+            win_rate_high=rate.high if rate else None,
+            mean_ante=queries.mean_ante(store, day_ago, end),
+            best_hand=self._best_hand(store, best_today, metrics.behind),
+            best_hand_last_day=best_today,
+            loss=queries.latest_value(store, "training.loss"),
+            training_iterations=self._iterations(),
+            training_steps=None if steps is None else int(steps),
+            events_in_log=metrics.position + metrics.behind,
+            events_behind=metrics.behind,
+        )
+
+    def trends(self, span_ms: int) -> Trends:
+        store, now = self._series(), now_ms()
+        start, end = now - span_ms, now + 1
+        step = queries.nice_step(start, end, BUCKETS)
+        start -= start % step
+        rates = dict(queries.win_rate_curve(store, start, end, step))
+        antes = dict(store.range("game.ante", start=start, end=end, step=step, how="mean"))
+        points = []
+        # An empty bucket is one without games only after the first game there ever was.
+        first = self._first_game(bool(rates)) or now
+        for time in range(max(start, first - first % step), end, step):
+            rate = rates.get(time)
+            began = max(time, first)
+            span = max(min(time + step, now) - began, 10_000)
+            games = rate.games if rate else 0
+            points.append(
+                Trend(
+                    time=time,
+                    games=games,
+                    games_per_hour=games * HOUR / span,
+                    win_rate=rate.rate if rate else None,
+                    win_rate_low=rate.low if rate else None,
+                    win_rate_high=rate.high if rate else None,
+                    mean_ante=antes.get(time),
+                )
+            )
+        return Trends(start=start, end=now, step_ms=step, points=points)
+
+    def training(self, span_ms: int, run: str | None) -> Training:
+        store, now = self._series(), now_ms()
+        start, end = now - span_ms, now + 1
+        step = queries.nice_step(start, end, BUCKETS)
+        if run is None and (newest := store.latest("training.iteration")):
+            run = newest.tags.get("run")
+        points: dict[int, TrainingPoint] = {}
+        for figure in _FIGURES if run is not None else ():
+            for time, value in queries.training_curve(store, figure, start, end, step, run=run):
+                setattr(points.setdefault(time, TrainingPoint(time=time)), figure, value)
+        return Training(
+            run=run,
+            start=start,
+            end=now,
+            step_ms=step,
+            iterations=queries.training_iterations(store, start, end),
+            points=[points[time] for time in sorted(points)],
+        )
+
+    def games(self, limit: int, before: int | None, policy: str | None, won: bool | None) -> Games:
+        store = self._series()
+        rows = store.recent_games(limit + 1, before, policy=policy, won=won)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Games(
+            games=[Game.model_validate(_game(row)) for row in rows],
+            next=rows[-1].position if more else None,
+            policies=sorted(count.key for count in store.counts("policy")),
+        )
+
+    def game(self, game_id: str) -> GameRecord:
+        """One game, with its actions when it was kept action by action.
+
+        Raises:
+            NoSuchGame: there is none of this id.
+        """
+        row = self._series().game(game_id)
+        if row is None:
+            raise NoSuchGame(f"no finished game {game_id!r}", hint="See /api/v1/games")
+        rules, record = None, None
+        if row.recorded:
+            from jimbot.events.games import read_game
+
+            kept = read_game(self._open_log(), game_id)
+            rules = kept.started.rules if kept.started else None
+            record = [GameAction.model_validate(action.model_dump()) for action in kept.actions]
+        return GameRecord.model_validate({**_game(row), "rules": rules, "record": record})
+
+    def names(self) -> list[str]:
+        return self._series().names()
+
+    def series(self, name: str, start: int, end: int, step: int | None, how: How) -> Series:
+        step = step or queries.nice_step(start, end)
+        points = self._series().range(name, start=start, end=end, step=step, how=how)
+        return Series(name=name, start=start, end=end, step_ms=step, how=how, points=points)
+
+    def knowledge(self, limit: int) -> Knowledge:
+        store = self._series()
+        pairs, reason = None, ""
+        try:
+            pairs = self._pairs(limit)
+        except JimbotError as error:
+            reason = str(error)
+        return Knowledge(
+            jokers=_most_trusted(store.counts("joker"), limit, joker_name),
+            hands=_most_trusted(store.counts("hand"), limit, str),
+            pairs=pairs,
+            pairs_reason=reason,
+        )
+
+    def close(self) -> None:
+        if self._log is not None:
+            self._log.close()
+
+    def _pairs(self, limit: int) -> list[Pair]:
+        from jimbot.knowledge.queries import top_pairs
+
+        return [
+            Pair(
+                jokers=(pair.first, pair.second),
+                names=(joker_name(pair.first), joker_name(pair.second)),
+                games=pair.games,
+                wins=pair.wins,
+                confidence=pair.confidence,
+            )
+            for pair in top_pairs(_open(self._projections.knowledge), limit)
+        ]
+
+    def _series(self) -> SeriesStore:
+        return _open(self._projections.metrics)
+
+    def _open_log(self) -> EventLog:
+        with self._lock:
+            if self._log is None:
+                self._log = open_log(self._home, read_only=True)
+            return self._log
+
+    def _iterations(self) -> int:
+        """Of all time, which the log has counted."""
+        try:
+            return self._open_log().count([TRAINING_ITERATION])
+        except LogMissing:
+            return 0
+
+    def _first_game(self, any_games: bool) -> int | None:
+        """When the first game of all ended; it never changes once there is one."""
+        if self._first_game_at is None and any_games:
+            first = self._open_log().read(limit=1, types=[GAME_FINISHED])
+            self._first_game_at = first[0].event.timestamp if first else None
+        return self._first_game_at
+
+    def _best_hand(self, store: SeriesStore, last_day: float | None, behind: int) -> float | None:
+        """The best hand of all time. Old games are asked seldom, unless they still come in."""
+        if behind or clock.monotonic() - self._best.asked > _BEST_HAND_S:
+            self._best = _Best(clock.monotonic(), queries.best_hand(store, 0, _END_OF_TIME))
+        return _larger(self._best.hand, last_day)
+
+
+class _Best(NamedTuple):
+    asked: float
+    hand: float | None
+
+
+def _larger(one: float | None, other: float | None) -> float | None:
+    return max((value for value in (one, other) if value is not None), default=None)
+
+
+def _open(follower: Follower[S]) -> S:
+    store = follower.store
+    if store is None:
+        status = follower.status()
+        raise NotReady(
+            f"{status.name} is not ready: {status.error or 'it is starting'}", hint=status.hint
+        )
+    return store
+
+
+def _game(row: GameRow) -> dict[str, object]:
+    return {**row._asdict(), "jokers": [joker_name(key) for key in row.jokers]}
+
+
+def _most_trusted(
+    counts: Iterable[GameCount], limit: int, name: Callable[[str], str]
+) -> list[Counted]:
+    counted = [
+        Counted(
+            key=count.key,
+            name=name(count.key),
+            games=count.games,
+            wins=count.wins,
+            win_rate=count.wins / count.games,
+            confidence=wilson(count.wins, count.games)[0],
+        )
+        for count in counts
+        if count.games
+    ]
+    counted.sort(key=lambda it: (-it.confidence, -it.games, it.name))
+    return counted[:limit]
+
+
+@cache
+def _joker_names() -> dict[str, str]:
+    from jimbot.game.catalogue import JOKERS
+
+    return {joker.key: joker.name for joker in JOKERS}
+
+
+def joker_name(key: str) -> str:
+    """What the game calls a joker; a mod's joker by its key, made readable."""
+    return _joker_names().get(key) or key.removeprefix("j_").replace("_", " ").title()

@@ -1,0 +1,276 @@
+"""Following the event log into the stores that are made from it, each in a thread of its own.
+
+A projection goes on from the position that its store remembers, so a restart repeats nothing and
+misses nothing. One that fails keeps its last error, tries again, and leaves the other alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
+
+from jimbot.appliance import Home
+from jimbot.errors import JimbotError, MissingExtra
+from jimbot.events import EventLog, LogMissing, Recorded, open_log
+from jimbot.knowledge import GraphStore
+from jimbot.metrics import SeriesStore
+from jimbot.service import Health
+
+_log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+BATCH = 1000
+# A projection further behind than this is slow, not merely busy.
+BEHIND_LIMIT = 20_000
+_RETRY_FIRST_S, _RETRY_LIMIT_S = 0.5, 10.0
+
+State = Literal["starting", "waiting", "following", "failing", "missing"]
+
+
+class Status(NamedTuple):
+    """Where a projection stands.
+
+    `waiting`: there is no event log yet; `missing`: a package that it needs is not installed;
+    `failing`: `error` says why, and it tries again. Positions are the log's.
+    """
+
+    name: str
+    state: State
+    position: int
+    behind: int
+    events: int
+    errors: int
+    error: str
+    hint: str
+
+
+class Store(Protocol):
+    """What a projection fills; it remembers how far the log is in it."""
+
+    def position(self) -> int: ...
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=Store)
+
+
+class Follower(Generic[S]):
+    """One projection: reads the log from its store's position on and folds what it finds.
+
+    Args:
+        open_store: opens the store; called again after an error.
+        fold: puts events into the store, each exactly once, with the position that was reached.
+        types: the only types of events that the projection looks at.
+
+    `store` is None until it is open; it may be read from any thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        home: Home,
+        open_store: Callable[[], S],
+        fold: Callable[[S, Sequence[Recorded], int], object],
+        types: Collection[str],
+    ) -> None:
+        self.name = name
+        self.store: S | None = None
+        self._home = home
+        self._open_store = open_store
+        self._fold = fold
+        self._types = types
+        self._log: EventLog | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name=f"projection-{name}", daemon=True)
+        self._state: State = "starting"
+        self._cursor = 0
+        self._head = 0
+        self._events = 0
+        self._errors = 0
+        self._problem: JimbotError | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.5) -> bool:
+        """Stop after the batch at hand; whether it did in time. Its stores are closed then."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def status(self) -> Status:
+        problem = self._problem
+        return Status(
+            name=self.name,
+            state=self._state,
+            position=self._cursor,
+            behind=max(self._head - self._cursor, 0),
+            events=self._events,
+            errors=self._errors,
+            error=problem.message if problem else "",
+            hint=problem.hint if problem else "",
+        )
+
+    def _follow(self) -> None:
+        pause = _RETRY_FIRST_S
+        try:
+            while not self._stop.is_set():
+                try:
+                    more = self._advance()
+                except LogMissing as error:
+                    self._state, self._problem = "waiting", error
+                    self._stop.wait(POLL_S)
+                except MissingExtra as error:
+                    self._state, self._problem = "missing", error
+                    self._stop.wait(_RETRY_LIMIT_S)
+                except Exception as error:
+                    self._fail(error)
+                    self._stop.wait(pause)
+                    pause = min(pause * 2, _RETRY_LIMIT_S)
+                else:
+                    self._state, self._problem, pause = "following", None, _RETRY_FIRST_S
+                    if not more:
+                        self._stop.wait(POLL_S)
+        finally:
+            self._close()
+
+    def _advance(self) -> bool:
+        """Fold one batch; whether there is more to read at once."""
+        if self.store is None:
+            self.store = self._open_store()
+            self._cursor = self.store.position()
+        if self._log is None:
+            self._log = open_log(self._home, read_only=True)
+        # Asked before reading: up to here a batch that is not full has seen everything.
+        self._head = self._log.position()
+        if self._cursor > self._head:
+            raise JimbotError(
+                f"the {self.name} store is at position {self._cursor}, the event log ends at"
+                f" {self._head}: it was made from another log",
+                hint=f"Stop JimBot and move the {self.name} store away; it is filled anew",
+            )
+        batch = self._log.read(after=self._cursor, limit=BATCH, types=self._types)
+        full = len(batch) == BATCH
+        reached = batch[-1].position if batch else self._cursor
+        if not full:
+            reached = max(reached, self._head)
+        if batch:
+            self._fold(self.store, batch, reached)
+            self._events += len(batch)
+        # Events of other types move the cursor alone, which costs no write.
+        self._cursor = reached
+        return full
+
+    def _fail(self, error: Exception) -> None:
+        self._errors += 1
+        known = isinstance(error, JimbotError)
+        problem = error if isinstance(error, JimbotError) else JimbotError(repr(error))
+        if not self._problem or self._problem.message != problem.message:
+            _log.error(
+                "projection failed",
+                exc_info=None if known else error,
+                extra={"fields": {"projection": self.name, "error": str(problem)}},
+            )
+        self._state, self._problem = "failing", problem
+        # What failed may be either file; both are opened afresh.
+        self._close()
+
+    def _close(self) -> None:
+        store, self.store = self.store, None
+        log, self._log = self._log, None
+        for opened in (store, log):
+            if opened is not None:
+                try:
+                    opened.close()
+                except JimbotError:
+                    _log.exception("could not close", extra={"fields": {"projection": self.name}})
+
+
+class Projections:
+    """The projections of one home, and how they are together."""
+
+    def __init__(self, home: Home) -> None:
+        from jimbot.metrics import open_series, projection
+
+        self.metrics: Follower[SeriesStore] = Follower(
+            "metrics",
+            home,
+            lambda: open_series(home),
+            lambda store, batch, reached: projection.fold(store, batch, position=reached),
+            projection.TYPES,
+        )
+        self.knowledge: Follower[GraphStore] = Follower(
+            "knowledge", home, lambda: _open_graph(home), _fold_into_graph, ("GAME_FINISHED",)
+        )
+
+    def start(self) -> None:
+        self.metrics.start()
+        self.knowledge.start()
+
+    def stop(self) -> None:
+        """Stop both within two seconds."""
+        deadline = time.monotonic() + 1.6
+        for follower in (self.metrics, self.knowledge):
+            follower._stop.set()
+        for follower in (self.metrics, self.knowledge):
+            if not follower.stop(max(deadline - time.monotonic(), 0.05)):
+                _log.warning("still busy", extra={"fields": {"projection": follower.name}})
+
+    def statuses(self) -> list[Status]:
+        return [self.metrics.status(), self.knowledge.status()]
+
+    def health(self) -> Health:
+        """Without metrics there is nothing to show: fail. Everything else is a warning."""
+        statuses = self.statuses()
+        health = Health(status="ok")
+        for status in reversed(statuses):  # metrics last, so that its word counts
+            told = _health_of(status)
+            if told and (told.status == "fail" or health.status == "ok"):
+                health = told
+        details = {
+            status.name: {
+                "state": status.state,
+                "position": status.position,
+                "behind": status.behind,
+                "error": status.error,
+            }
+            for status in statuses
+        }
+        return health.model_copy(update={"details": details})
+
+
+def _health_of(status: Status) -> Health | None:
+    if status.state == "waiting":
+        return Health(
+            status="warn", reason="waiting for the event log, which mcp makes", hint=status.hint
+        )
+    if status.state in ("failing", "missing"):
+        serious = status.name == "metrics"
+        return Health(
+            status="fail" if serious else "warn",
+            reason=f"{status.name} is not kept: {status.error}",
+            hint=status.hint or "See the log of analytics",
+        )
+    if status.behind > BEHIND_LIMIT:
+        return Health(
+            status="warn",
+            reason=f"{status.name} is {status.behind:,} events behind the log",
+            hint="It catches up by itself; if the number grows, give analytics more of a core",
+        )
+    return None
+
+
+def _open_graph(home: Home) -> GraphStore:
+    from jimbot import knowledge
+
+    return knowledge.open_graph(home)
+
+
+def _fold_into_graph(store: GraphStore, batch: Sequence[Recorded], reached: int) -> None:
+    from jimbot.knowledge import projection
+
+    projection.fold(store, batch, position=reached)

@@ -1,0 +1,67 @@
+"""The analytics service: projections, HTTP API, dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+
+from jimbot.analytics.api import create_app
+from jimbot.analytics.exposition import Metrics
+from jimbot.analytics.figures import Figures
+from jimbot.analytics.projections import Projections
+from jimbot.analytics.services import ServiceChecks
+from jimbot.appliance import Appliance, Home
+from jimbot.errors import JimbotError
+from jimbot.service import configure_logging, serving, stop_event
+
+_log = logging.getLogger(__name__)
+
+_CHECK_EVERY_S = 10.0  # so that Prometheus and the first look of a person find fresh states
+
+
+class PortTaken(JimbotError):
+    """Another program listens where analytics should."""
+
+
+async def run(appliance: Appliance, home: Home) -> None:
+    """Follow the event log and serve what it says, until SIGTERM or SIGINT.
+
+    Raises:
+        PortTaken: the port of the table is in use.
+        HomeError: the state directory cannot be used.
+    """
+    configure_logging("analytics")
+    stop = stop_event()
+    home.prepare()
+    port = appliance.service("analytics").ports["http"]
+    async with AsyncExitStack() as stack:
+        projections = Projections(home)
+        projections.start()
+        stack.push_async_callback(asyncio.to_thread, projections.stop)
+        figures = Figures(home, projections)
+        stack.callback(figures.close)
+        checks = ServiceChecks(appliance, home, ("analytics", projections.health))
+        stack.push_async_callback(checks.close)
+        metrics = Metrics(figures.summary, projections.statuses, checks.last)
+        app, hub = create_app(figures, checks, metrics, projections.health)
+        try:
+            await stack.enter_async_context(serving(app, port))
+        except OSError as error:
+            raise PortTaken(
+                f"analytics cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
+                hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the table's port",
+            ) from error
+        stack.push_async_callback(hub.close)
+        checking = asyncio.create_task(_keep_checking(checks))
+        stack.callback(checking.cancel)
+        _log.info("ready", extra={"fields": {"port": port}})
+        await stop.wait()
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+async def _keep_checking(checks: ServiceChecks) -> None:
+    while True:
+        await checks.now()
+        await asyncio.sleep(_CHECK_EVERY_S)
