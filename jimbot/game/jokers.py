@@ -873,8 +873,7 @@ def ancient_joker(play: Play, joker: Joker, card: Card) -> None:
 @discard("j_ramen", own=True)
 def ramen(state: State, joker: Joker, card: Card, cards: list[Card]) -> bool:
     if joker.value - 0.01 <= 1.0:
-        if joker in state.jokers:
-            state.remove_joker(joker)
+        state.remove_joker(joker)
     else:
         joker.value -= 0.01
     return False

@@ -332,11 +332,15 @@ def discard_cards(state: State, places: list[int]) -> None:
         if card.seal == PURPLE_SEAL and not card.debuffed and state.has_consumable_room(0):
             state.add_consumable(create_consumable(state, TAROT, "8ba"))
         removed = False
-        for i in range(len(state.acting)):
+        i = 0
+        while i < len(state.jokers):
+            owner = state.jokers[i]
             rule = RULES[state.acting[i].kind]
             discard = rule.discard
             if discard is not None and state.acts(i, rule.own & DISCARD):
                 removed = discard(state, state.acting[i], card, cards) or removed
+            if i < len(state.jokers) and state.jokers[i] is owner:  # Ramen may be eaten up
+                i += 1
         if removed:
             destroyed.append(card)
         else:

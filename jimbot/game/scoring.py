@@ -332,16 +332,17 @@ def destroyed_cards(play: Play) -> list[Card]:
 
 
 def after_hand(play: Play) -> None:
-    """Let the jokers act once the hand has scored."""
+    """Let the jokers act once the hand has scored; some are used up by it."""
     state = play.state
-    for i in range(len(state.acting)):
-        if i >= len(state.jokers):
-            break
-        joker = state.acting[i]
-        rule = RULES[joker.kind]
+    i = 0
+    while i < len(state.jokers):
+        owner = state.jokers[i]
+        rule = RULES[state.acting[i].kind]
         after = rule.after
         if after is not None and state.acts(i, rule.own & AFTER):
-            after(play, joker)
+            after(play, state.acting[i])
+        if i < len(state.jokers) and state.jokers[i] is owner:
+            i += 1
 
 
 class Preview:
