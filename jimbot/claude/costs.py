@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+import urllib.request
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from jimbot.appliance import Appliance, Home
 from jimbot.appliance.claude import Budgets
 from jimbot.claude.budget import window_end, window_start
-from jimbot.claude.ledger import Ledger, Spent
+from jimbot.claude.ledger import Ledger, Spent, ledger_path
 
 DAY_S = 86_400.0
 # The forecast goes by the mean of the days since then.
 FORECAST_DAYS = 7
+TIMEOUT_S = 3.0
 
 
 class Costs(BaseModel):
@@ -77,3 +81,26 @@ def forecast(ledger: Ledger, month: float, now: float) -> float:
     days = max((now - min(times)) / DAY_S, 1.0)
     pace = ledger.spent_since(recent).dollars / days
     return month + pace * (window_end("month", now) - now) / DAY_S
+
+
+def read(appliance: Appliance, home: Home, *, days: int = 30) -> Costs:
+    """The report of the gateway, when it runs; else from its ledger, which then nobody writes.
+
+    Raises:
+        StoreError: the ledger cannot be used.
+    """
+    url = f"{appliance.url('claude')}/api/v1/costs?days={days}"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+            return Costs.model_validate_json(response.read())
+    except (OSError, ValueError):
+        pass
+    path = ledger_path(home)
+    if not path.exists():
+        empty = Ledger(Path(":memory:"))
+        return report(empty, appliance.claude.budgets, days=days)
+    ledger = Ledger(path, read_only=True)
+    try:
+        return report(ledger, appliance.claude.budgets, days=days)
+    finally:
+        ledger.close()

@@ -6,6 +6,7 @@ A key is a `SecretStr` from the moment it is read; what may be shown is the name
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import time
 from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ def locate(entries: Sequence[str], home: Path) -> list[Path]:
     return [home / path for path in expanded if "$" not in path]
 
 
-def write(folder: Path, secret: str, *, now: float | None = None) -> Path:
+def write(folder: Path, secret: str) -> Path:
     """Put a key into a folder of keys, whole or not at all; returns its file.
 
     The newest key is used first; the folder's others stay as what is tried next.
@@ -74,8 +75,7 @@ def write(folder: Path, secret: str, *, now: float | None = None) -> Path:
         KeyFileError: it is no key, or cannot be written.
     """
     check(secret, "what was given")
-    moment = time.time() if now is None else now
-    path = folder / f"key-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(moment))}-{os.getpid()}"
+    path = folder / f"key-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     temporary = folder / f".{path.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jimbot.appliance import Home
 from jimbot.claude.budget import Amount
 from jimbot.claude.prices import Usage
 from jimbot.claude.sqlite import connect
@@ -41,6 +42,11 @@ CREATE TABLE analyses (
 );
 """
 OPEN = "open"
+
+
+def ledger_path(home: Home) -> Path:
+    """Where the ledger of a home is; part of every backup."""
+    return home.path / "claude" / "ledger.sqlite"
 
 
 class Spent(BaseModel):
@@ -74,12 +80,19 @@ class Ledger:
         StoreError: the file cannot be used.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.time, *, read_only: bool = False
+    ) -> None:
         self._db = connect(path, VERSION, _SCHEMA, durable=True)
         self._lock = threading.Lock()
         self._clock = clock
-        # Their processes are gone; what they reserved counts as spent.
-        self._write("UPDATE requests SET status = 'lost' WHERE status = ? AND NOT batch", (OPEN,))
+        if read_only:
+            self._db.execute("PRAGMA query_only = ON")
+        else:
+            # Their processes are gone; what they reserved counts as spent.
+            self._write(
+                "UPDATE requests SET status = 'lost' WHERE status = ? AND NOT batch", (OPEN,)
+            )
 
     def open(
         self, request: str, model: str, purpose: str, ceiling: Amount, games: Iterable[str | None],

@@ -15,9 +15,10 @@ from jimbot.claude.api import Api
 from jimbot.claude.cache import Cache
 from jimbot.claude.errors import GatewayError, StoreError
 from jimbot.claude.gateway import Gateway
+from jimbot.claude.graph import KnowledgeGraph
 from jimbot.claude.http import app
 from jimbot.claude.keys import KeyRing
-from jimbot.claude.ledger import Ledger
+from jimbot.claude.ledger import Ledger, ledger_path
 from jimbot.claude.metrics import Metrics
 from jimbot.errors import MissingExtra
 from jimbot.service import configure_logging, serving, stop_event
@@ -25,11 +26,6 @@ from jimbot.service import configure_logging, serving, stop_event
 _log = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
-
-
-def ledger_path(home: Home) -> Path:
-    """What was spent; part of every backup."""
-    return home.path / "claude" / "ledger.sqlite"
 
 
 def cache_path(home: Home) -> Path:
@@ -70,14 +66,15 @@ async def working(
     limits = appliance.claude
     ring = KeyRing(keys.locate(limits.keys, home.path))
     ledger = _open_ledger(home)
+    graph = KnowledgeGraph(appliance.url("analytics"))
     gateway = Gateway(
         limits, api=Api(limits, ring), ring=ring, cache=_open_cache(appliance, home),
-        ledger=ledger, metrics=Metrics(),
+        ledger=ledger, metrics=Metrics(), graph=graph,
     )  # fmt: skip
     analyst = Analyst(gateway, ledger) if ledger else None
-    work = [_load(gateway), _flush(gateway)]
+    work = [_load(gateway), _flush(gateway), graph.follow()]
     if analyst and ledger:
-        log = f"ws://127.0.0.1:{appliance.service('mcp').ports['websocket']}"
+        log = appliance.url("mcp", "websocket", scheme="ws")
         work += [analyst.run(), publish.run(ledger, log)]
     tasks = [asyncio.create_task(each) for each in work]
     try:
