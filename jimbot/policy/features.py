@@ -79,6 +79,7 @@ class Observer:
         self._actions: list[Action | None] = [None] * at.ROWS
         self.selected: set[int] = set()
         self.page = 0
+        self._first_card = 0  # the place of the card that the first slot shows
         self.plays: list[Play] = []
         self.discards: list[Discard] = []
 
@@ -109,11 +110,12 @@ class Observer:
     def path(self, run: Run, action: Action) -> list[int]:
         """The rows to take, one after the other from here, to perform a legal action.
 
-        A move of a joker or card becomes moves to the end or front; its path leads to the same
-        order. Looks at the run, and leaves the selection as it was.
+        Leaves the selection and the page as they were; look again before taking a row.
+
+        Raises:
+            ValueError: the action is not legal, or moves a joker or card to elsewhere than the end
+                or front: any order is reached by such moves, but by several of them.
         """
-        if action.kind in (ActionKind.MOVE_JOKER, ActionKind.MOVE_CARD):
-            raise ValueError("a move may take several actions; ask for `moves`")
         kept = set(self.selected), self.page
         try:
             return self._search(run, action)
