@@ -95,6 +95,7 @@ _GAME_COLUMNS = ", ".join(GameRow._fields)
 _TABLES = ("points", "minutes", "series", "games", "counts", "positions")
 
 _BUSY_S = 5.0
+_IDLE_READERS = 3
 # Above this size a full check would delay the start; damage is then met at the page it hit.
 _CHECKED_WHOLE = 64 << 20
 
@@ -124,17 +125,18 @@ class SQLiteSeries:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
+        self._readers_lock = threading.Lock()
         self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
-        self._ids: dict[tuple[str, str], int] = {}
+        # Those that nobody reads with now; None when closed. A slow question holds up no other.
+        self._readers: list[sqlite3.Connection] | None = []
+        self._ids: dict[tuple[Any, ...], int] = {}
         try:
             with self._explained("open"):
                 self._check_file(missing_ok=not read_only)
                 if not read_only:
                     self._writer = self._open_writer()
-                self._reader = self._connect("ro")
-                self._check_content(self._reader)
+                with self._reading() as reader:
+                    self._check_content(reader)
         except BaseException:
             self.close()
             raise
@@ -152,7 +154,7 @@ class SQLiteSeries:
             if not math.isfinite(point.value):
                 raise SeriesError(f"a point of {point.name} is {point.value}, which no chart holds")
         with self._write_lock, self._explained("write to"):
-            writer = self._open(self._writer)
+            writer = self._writing()
             try:
                 writer.execute("BEGIN IMMEDIATE")
                 if after is not None and (at := _position(writer, projection)) != after:
@@ -177,8 +179,8 @@ class SQLiteSeries:
                 raise
 
     def position(self, projection: str = PROJECTION) -> int:
-        with self._read_lock, self._explained("read"):
-            return _position(self._open(self._reader), projection)
+        with self._explained("read"), self._reading() as reader:
+            return _position(reader, projection)
 
     def range(
         self,
@@ -262,19 +264,19 @@ class SQLiteSeries:
 
     def clear(self) -> None:
         with self._write_lock, self._explained("write to"):
-            writer = self._open(self._writer)
+            writer = self._writing()
             statements = "".join(f"DELETE FROM {table};" for table in _TABLES)
             writer.executescript(f"BEGIN IMMEDIATE; {statements} COMMIT;")
             self._ids.clear()
 
     def close(self) -> None:
-        with self._write_lock, self._read_lock:
+        with self._write_lock, self._readers_lock:
             # The writer last: SQLite folds the WAL into the file when its last user, if it may
             # write, closes.
-            for connection in (self._reader, self._writer):
+            for connection in (*(self._readers or []), self._writer):
                 if connection is not None:
                     connection.close()
-            self._reader = self._writer = None
+            self._readers = self._writer = None
 
     def _insert_points(self, writer: sqlite3.Connection, points: Sequence[Point]) -> None:
         if not points:
@@ -289,13 +291,14 @@ class SQLiteSeries:
         _add_to_minutes(writer, rows)
 
     def _series_id(self, writer: sqlite3.Connection, point: Point) -> int:
-        tags = json.dumps(dict(point.tags), sort_keys=True, separators=(",", ":"))
-        key = point.name, tags
+        key = (point.name, *sorted(point.tags.items()))
         known = self._ids.get(key)
         if known is None:
-            writer.execute("INSERT OR IGNORE INTO series (name, tags) VALUES (?, ?)", key)
+            tags = json.dumps(dict(point.tags), sort_keys=True, separators=(",", ":"))
+            series = point.name, tags
+            writer.execute("INSERT OR IGNORE INTO series (name, tags) VALUES (?, ?)", series)
             (known,) = writer.execute(
-                "SELECT id FROM series WHERE name = ? AND tags = ?", key
+                "SELECT id FROM series WHERE name = ? AND tags = ?", series
             ).fetchone()
             assert known is not None
             self._ids[key] = known
@@ -367,17 +370,34 @@ class SQLiteSeries:
             raise self._damaged(str(error)) from error
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._read_lock, self._explained("read"):
-            return self._open(self._reader).execute(query, values).fetchall()
+        with self._explained("read"), self._reading() as reader:
+            return reader.execute(query, values).fetchall()
 
-    def _open(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
-        if connection is None:
-            read_only = self._reader is not None
-            raise SeriesError(
-                f"the series store {self.path} is "
-                + ("open for reading only" if read_only else "closed")
-            )
-        return connection
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read with, which nobody else has meanwhile."""
+        with self._readers_lock:
+            if self._readers is None:
+                raise self._not_open()
+            reader = self._readers.pop() if self._readers else None
+        reader = reader or self._connect("ro")
+        try:
+            yield reader
+        finally:
+            with self._readers_lock:
+                if self._readers is None or len(self._readers) >= _IDLE_READERS:
+                    reader.close()
+                else:
+                    self._readers.append(reader)
+
+    def _writing(self) -> sqlite3.Connection:
+        if self._writer is None:
+            raise self._not_open()
+        return self._writer
+
+    def _not_open(self) -> SeriesError:
+        state = "closed" if self._readers is None else "open for reading only"
+        return SeriesError(f"the series store {self.path} is {state}")
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(

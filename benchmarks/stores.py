@@ -1,0 +1,189 @@
+"""How fast the projections follow and answer: `python -m benchmarks.stores [--json] [--games N]`.
+
+- projection: finished games a second from the log's form into the series and into the graph, in
+  batches as a follower that is far behind reads them;
+- series: how long questions of the dashboard take over the last quarter of a day and over
+  everything, with a million points of one name;
+- graph: the advisor's questions with all games folded in, median and 95th percentile;
+- memory: what each store adds to the process, in MiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+from jimbot.events import Event, Recorded
+from jimbot.game import catalogue
+from jimbot.game.hands import HAND_NAMES
+from jimbot.knowledge import projection as knowledge
+from jimbot.knowledge import queries as graph_queries
+from jimbot.knowledge.ladybug import LadybugGraph
+from jimbot.knowledge.seeds import seed
+from jimbot.metrics import Point, queries
+from jimbot.metrics import projection as metrics
+from jimbot.metrics.sqlite import SQLiteSeries
+
+BATCH = 1000
+MINUTE, HOUR, DAY = queries.MINUTE, queries.HOUR, queries.DAY
+# 20,000 games an hour, the appliance's aim on two cores.
+EVERY_MS = HOUR // 20_000
+END = 1_800_000_000_000 // DAY * DAY
+
+
+def games(count: int) -> Iterator[list[Recorded]]:
+    """Batches of finished games: jokers drawn as a shop deals them, commons more than rares."""
+    rng = random.Random(1)
+    keys = [joker.key for joker in catalogue.JOKERS]
+    weights = [(70, 25, 5, 1)[joker.rarity - 1] for joker in catalogue.JOKERS]
+    for begin in range(0, count, BATCH):
+        batch = []
+        for number in range(begin + 1, min(begin + BATCH, count) + 1):
+            won = rng.random() < 0.2
+            payload = {
+                "game_id": f"g{number}",
+                "seed": f"{number:08d}",
+                "deck": catalogue.DECKS[number % 15],
+                "stake": "White",
+                "policy": "ppo",
+                "won": won,
+                "ante": 8 if won else rng.randrange(1, 8),
+                "round": rng.randrange(1, 24),
+                "best_hand": rng.lognormvariate(8, 2),
+                "money": rng.randrange(100),
+                "actions": rng.randrange(40, 300),
+                "duration_ms": rng.uniform(20, 80),
+                "jokers": rng.choices(keys, weights, k=5),
+                "hands": {hand: rng.randrange(6) for hand in rng.sample(HAND_NAMES[:9], 4)},
+            }
+            at = END - (count - number) * EVERY_MS
+            event = Event(type="GAME_FINISHED", source="bench", timestamp=at, payload=payload)
+            batch.append(Recorded(number, f"game-g{number}", 0, event))
+        yield batch
+
+
+def folded(fold: Callable[[list[Recorded]], object], count: int) -> tuple[float, float]:
+    """Games a second, and the slowest batch in ms."""
+    spent = slowest = 0.0
+    for batch in games(count):
+        began = time.perf_counter()
+        fold(batch)
+        took = time.perf_counter() - began
+        spent, slowest = spent + took, max(slowest, took)
+    return count / spent, slowest * 1000
+
+
+def timed(ask: Callable[[], object], times: int) -> tuple[float, float]:
+    """Median and 95th percentile, ms."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        ask()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took), statistics.quantiles(took, n=20)[-1]
+
+
+def memory_mb() -> float:
+    return float(psutil.Process().memory_info().rss) / (1 << 20)
+
+
+def measure_series(path: Path, count: int, points: int) -> dict[str, float]:
+    before = memory_mb()
+    store = SQLiteSeries(path)
+    rate, slowest = folded(lambda batch: metrics.fold(store, batch), count)
+    figures = {"series_projection_games_per_s": rate, "series_slowest_batch_ms": slowest}
+    rng = random.Random(2)
+    began = time.perf_counter()
+    for begin in range(0, points, 10_000):
+        store.write(
+            [
+                Point("wide", END - (points - number) * EVERY_MS, rng.random())
+                for number in range(begin, begin + 10_000)
+            ]
+        )
+    figures["series_points_per_s"] = points / (time.perf_counter() - began)
+    start = END - points * EVERY_MS
+    for name, ask in {
+        "mean_by_hour_all": lambda: store.range(
+            "wide", start=start, end=END, step=HOUR, how="mean"
+        ),
+        "last_by_10min_all": lambda: store.range(
+            "wide", start=start, end=END, step=10 * MINUTE, how="last"
+        ),
+        "mean_total_all": lambda: store.total("wide", start + 1, END - 1, "mean"),
+        "mean_by_second_1h": lambda: store.range(
+            "wide", start=END - HOUR, end=END, step=1000, how="mean"
+        ),
+        "p95_by_minute_6h": lambda: store.range(
+            "wide", start=END - 6 * HOUR, end=END, step=MINUTE, how="p95"
+        ),
+        "p95_by_hour_all": lambda: store.range("wide", start=start, end=END, step=HOUR, how="p95"),
+        "games_per_hour": lambda: queries.games_per_hour(store, END),
+        "win_rate_day": lambda: queries.win_rate(store, END - DAY, END),
+        "recent_games": lambda: store.recent_games(50),
+    }.items():
+        figures[f"series_{name}_ms"] = timed(ask, 5 if name == "p95_by_hour_all" else 20)[0]
+    figures["series_memory_mb"] = memory_mb() - before
+    figures["series_file_mb"] = path.stat().st_size / (1 << 20)
+    store.close()
+    return figures
+
+
+def measure_graph(path: Path, count: int) -> dict[str, float]:
+    before = memory_mb()
+    graph = LadybugGraph(path)
+    seed(graph)
+    rate, slowest = folded(lambda batch: knowledge.fold(graph, batch), count)
+    figures = {"graph_projection_games_per_s": rate, "graph_slowest_batch_ms": slowest}
+    rng = random.Random(3)
+    keys = [joker.key for joker in catalogue.JOKERS]
+
+    def held() -> list[str]:
+        return rng.sample(keys, 4)
+
+    for name, ask in {
+        "synergies": lambda: graph_queries.synergies(graph, held()),
+        "next_jokers": lambda: graph_queries.next_jokers(graph, held(), money=6),
+        "next_of_shop": lambda: graph_queries.next_jokers(graph, held(), among=held()),
+        "hands_for": lambda: graph_queries.hands_for(graph, held()),
+        "combinations": lambda: graph_queries.combinations_that_won(graph, held()),
+        "top_pairs": lambda: graph_queries.top_pairs(graph),
+    }.items():
+        median, p95 = timed(ask, 200)
+        figures[f"graph_{name}_p50_ms"], figures[f"graph_{name}_p95_ms"] = median, p95
+    figures["graph_memory_mb"] = memory_mb() - before
+    graph.close()
+    figures["graph_file_mb"] = path.stat().st_size / (1 << 20)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--games", type=int, default=100_000)
+    parser.add_argument("--points", type=int, default=1_000_000)
+    options = parser.parse_args()
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        print("series ...", file=sys.stderr)
+        figures |= measure_series(Path(directory) / "series.sqlite", options.games, options.points)
+        print("graph ...", file=sys.stderr)
+        figures |= measure_graph(Path(directory) / "graph.ladybug", options.games)
+    if options.json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:36} {value:12,.1f}")
+
+
+if __name__ == "__main__":
+    main()
