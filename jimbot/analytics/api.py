@@ -201,6 +201,7 @@ def _api(figures: Figures, checks: ServiceChecks, hub: Hub) -> APIRouter:
     @api.get(
         "/stream",
         tags=["figures"],
+        status_code=200,
         response_class=EventStream,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )

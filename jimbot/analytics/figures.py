@@ -105,7 +105,7 @@ class Figures:
     def trends(self, span_ms: int) -> Trends:
         store, now = self._series(), now_ms()
         start, end = now - span_ms, now + 1
-        step = queries.nice_step(start, end, BUCKETS)
+        step = queries.nice_step(start, now, BUCKETS)
         start -= start % step
         rates = dict(queries.win_rate_curve(store, start, end, step))
         antes = dict(store.range("game.ante", start=start, end=end, step=step, how="mean"))
@@ -133,7 +133,7 @@ class Figures:
     def training(self, span_ms: int, run: str | None) -> Training:
         store, now = self._series(), now_ms()
         start, end = now - span_ms, now + 1
-        step = queries.nice_step(start, end, BUCKETS)
+        step = queries.nice_step(start, now, BUCKETS)
         if run is None and (newest := store.latest("training.iteration")):
             run = newest.tags.get("run")
         points: dict[int, TrainingPoint] = {}

@@ -15,6 +15,7 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 from jimbot.appliance import Home
 from jimbot.errors import JimbotError, MissingExtra
 from jimbot.events import EventLog, LogMissing, Recorded, open_log
+from jimbot.events.payloads import GAME_FINISHED
 from jimbot.knowledge import GraphStore
 from jimbot.metrics import SeriesStore
 from jimbot.service import Health
@@ -22,6 +23,8 @@ from jimbot.service import Health
 _log = logging.getLogger(__name__)
 
 POLL_S = 0.2
+# A transaction of the graph costs about as much for a hundred games as for one.
+GRAPH_POLL_S = 2.0
 BATCH = 1000
 # A projection further behind than this is slow, not merely busy.
 BEHIND_LIMIT = 20_000
@@ -64,6 +67,7 @@ class Follower(Generic[S]):
         open_store: opens the store; called again after an error.
         fold: puts events into the store, each exactly once, with the position that was reached.
         types: the only types of events that the projection looks at.
+        poll_s: seconds between two looks at a log that had nothing new.
 
     `store` is None until it is open; it may be read from any thread.
     """
@@ -75,6 +79,7 @@ class Follower(Generic[S]):
         open_store: Callable[[], S],
         fold: Callable[[S, Sequence[Recorded], int], object],
         types: Collection[str],
+        poll_s: float = POLL_S,
     ) -> None:
         self.name = name
         self.store: S | None = None
@@ -82,6 +87,7 @@ class Follower(Generic[S]):
         self._open_store = open_store
         self._fold = fold
         self._types = types
+        self._poll_s = poll_s
         self._log: EventLog | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name=f"projection-{name}", daemon=True)
@@ -95,9 +101,12 @@ class Follower(Generic[S]):
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout_s: float = 1.5) -> bool:
-        """Stop after the batch at hand; whether it did in time. Its stores are closed then."""
+    def ask_to_stop(self) -> None:
+        """Stop after the batch at hand, and close the stores."""
         self._stop.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the stop; whether it came in time."""
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -134,7 +143,7 @@ class Follower(Generic[S]):
                 else:
                     self._state, self._problem, pause = "following", None, _RETRY_FIRST_S
                     if not more:
-                        self._stop.wait(POLL_S)
+                        self._stop.wait(self._poll_s)
         finally:
             self._close()
 
@@ -204,7 +213,12 @@ class Projections:
             projection.TYPES,
         )
         self.knowledge: Follower[GraphStore] = Follower(
-            "knowledge", home, lambda: _open_graph(home), _fold_into_graph, ("GAME_FINISHED",)
+            "knowledge",
+            home,
+            lambda: _open_graph(home),
+            _fold_into_graph,
+            (GAME_FINISHED,),
+            GRAPH_POLL_S,
         )
 
     def start(self) -> None:
@@ -215,9 +229,9 @@ class Projections:
         """Stop both within two seconds."""
         deadline = time.monotonic() + 1.6
         for follower in (self.metrics, self.knowledge):
-            follower._stop.set()
+            follower.ask_to_stop()
         for follower in (self.metrics, self.knowledge):
-            if not follower.stop(max(deadline - time.monotonic(), 0.05)):
+            if not follower.join(max(deadline - time.monotonic(), 0.05)):
                 _log.warning("still busy", extra={"fields": {"projection": follower.name}})
 
     def statuses(self) -> list[Status]:
@@ -266,8 +280,15 @@ def _health_of(status: Status) -> Health | None:
 
 def _open_graph(home: Home) -> GraphStore:
     from jimbot import knowledge
+    from jimbot.knowledge.seeds import seed
 
-    return knowledge.open_graph(home)
+    graph = knowledge.open_graph(home)
+    try:
+        seed(graph)
+    except BaseException:
+        graph.close()
+        raise
+    return graph
 
 
 def _fold_into_graph(store: GraphStore, batch: Sequence[Recorded], reached: int) -> None:

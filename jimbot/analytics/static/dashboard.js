@@ -78,12 +78,12 @@ function showSummary(summary) {
   card("games_per_hour", whole(summary.games_per_hour), `${whole(summary.games_last_hour)} in the last hour`);
   card("win_rate", percent(summary.win_rate), summary.win_rate === null ? none
     : `${percent(summary.win_rate_low)} to ${percent(summary.win_rate_high)}`);
-  card("mean_ante", two(summary.mean_ante), summary.mean_ante === null ? none : "of 8, last 24 hours");
+  card("mean_ante", two(summary.mean_ante), summary.mean_ante === null ? none : "of 8, in the last 24 h");
   const best = chips(summary.best_hand);
   card("best_hand", summary.best_hand === null ? NONE : short(summary.best_hand, best),
     summary.best_hand_last_day === null ? none
-      : summary.best_hand_last_day === summary.best_hand ? "chips, made in the last 24 hours"
-        : `chips; ${short(summary.best_hand_last_day, chips(summary.best_hand_last_day))} in 24 hours`, best);
+      : summary.best_hand_last_day === summary.best_hand ? "chips, in the last 24 h"
+        : `chips; ${short(summary.best_hand_last_day, chips(summary.best_hand_last_day))} in 24 h`, best);
   card("loss", significant(summary.loss), summary.training_iterations
     ? plural(summary.training_iterations, "iteration") : "no training yet");
   card("games_finished", short(summary.games_finished, whole(summary.games_finished)),
@@ -214,7 +214,9 @@ class Chart {
   }
 
   show(data) {
-    const points = data.points.filter((point) => point[this.draw.key] !== null);
+    let points = data.points.filter((point) => point[this.draw.key] !== null);
+    // A bucket that has just begun holds too little to be set beside whole ones.
+    if (points.length > 3 && data.end - points.at(-1).time < data.step_ms / 4) points = points.slice(0, -1);
     const chosen = this.at !== null ? this.data?.points[this.at]?.time : null;
     this.data = { ...data, points };
     const again = chosen === null ? -1 : points.findIndex((point) => point.time === chosen);
@@ -239,7 +241,7 @@ class Chart {
     const { points } = this.data;
     const last = points.length - 1;
     const point = points[this.at ?? last];
-    say(this.output, !point ? "" : this.at === null ? `now ${this.draw.text(point[this.draw.key])}` : `${this.when(point)}  ${this.text(point)}`);
+    say(this.output, !point ? "" : this.at === null ? `last ${this.draw.text(point[this.draw.key])}` : `${this.when(point)}  ${this.text(point)}`);
     this.plot.setAttribute("aria-valuemax", Math.max(last, 0));
     this.plot.setAttribute("aria-valuenow", this.at ?? Math.max(last, 0));
     this.plot.setAttribute("aria-valuetext", point ? `${this.when(point)}: ${this.text(point)}` : "no figures in this time");
@@ -373,7 +375,7 @@ async function refreshCharts() {
 const page = { before: null };
 
 async function refreshGames() {
-  const query = new URLSearchParams({ limit: 15 });
+  const query = new URLSearchParams({ limit: 18 });
   if (page.before !== null) query.set("before", page.before);
   for (const name of ["won", "policy"]) if ($(name).value) query.set(name, $(name).value);
   const answer = await ask(`/api/v1/games?${query}`);
@@ -400,7 +402,7 @@ function gameRow(game) {
       h("button", { type: "button", class: "seed", "data-game": game.game_id, title: "Show this game", onclick: () => showGame(game.game_id) }, game.seed),
       h("span", { class: "under" }, table.join(", "))),
     ...table.map((text) => h("td", { class: "wide" }, text)),
-    h("td", { class: "number" }, whole(game.ante)),
+    h("td", { class: "number ante" }, whole(game.ante)),
     h("td", { class: game.won ? "won" : "lost" }, game.won ? "won" : "lost"),
     h("td", { class: "number" }, chips(game.best_hand)),
     h("td", { class: "number" }, h("time", { datetime: new Date(game.time).toISOString(), "data-time": game.time, title: new Date(game.time).toLocaleString("en-GB") }, age(now - game.time))));
@@ -436,15 +438,16 @@ async function showGame(id) {
 // --- Jokers -------------------------------------------------------------------------------------
 
 async function refreshJokers() {
-  const answer = await ask("/api/v1/knowledge?limit=8");
+  const answer = await ask("/api/v1/knowledge?limit=6");
   const highest = Math.max(...answer.jokers.map((it) => it.confidence), ...(answer.pairs ?? []).map((it) => it.confidence), 0) || 1;
   const rows = (list, name, none) => {
     const won = list.filter((it) => it.wins > 0);
-    if (!won.length) return [h("tr", {}, h("td", { class: "none", colspan: 4 }, none))];
+    if (!won.length) return [h("tr", {}, h("td", { class: "none", colspan: 3 }, none))];
     return won.map((it) => {
-      const meter = h("div", { class: "meter" }, h("span", {}, percent(it.confidence)));
-      meter.style.setProperty("--share", `${(100 * it.confidence) / highest}%`);
-      return h("tr", {}, h("td", {}, name(it)), h("td", { class: "number" }, whole(it.wins)), h("td", { class: "number" }, whole(it.games)), h("td", { class: "bar" }, meter));
+      const meter = h("i", { class: "meter" });
+      meter.style.setProperty("--share", it.confidence / highest);
+      return h("tr", {}, h("th", { scope: "row", class: "row" }, name(it), meter),
+        h("td", { class: "number" }, `${whole(it.wins)} of ${whole(it.games)}`), h("td", { class: "number" }, percent(it.confidence)));
     });
   };
   $("jokers").replaceChildren(...rows(answer.jokers, (it) => it.name, "No game has been won yet."));
