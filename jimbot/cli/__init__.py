@@ -19,6 +19,8 @@ COMMANDS = {
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
     "seed": ("seed", "Tell what a seed deals, ante by ante."),
     "games": ("games", "List, show and replay the games in the log."),
+    "claude": ("claude", "The gateway to Claude: its keys."),
+    "costs": ("costs", "Tell what Claude costs."),
     "init-db": ("initdb", "Create the stores' schemas and the game knowledge."),
     "config": ("config", "Check and show the appliance table."),
     "serve": ("serve", "Run one service in the foreground."),

@@ -55,7 +55,7 @@ def command(
         run = Run(
             seed.upper() if seed else random_seed(random.SystemRandom()), deck, stake, endless
         )
-    session = Session(run, policies.make(policy, options.home), Console(highlight=False))
+    session = Session(run, policies.make(policy), Console(highlight=False))
     if sys.stdin.isatty():
         import readline  # noqa: F401  # gives input() its line editing and history
     if auto:
