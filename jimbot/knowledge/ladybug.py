@@ -25,7 +25,8 @@ of them, the graph at rest a quarter."""
 _THREADS = 2  # a reader and the writer; queries are too small to be worth splitting
 _ADDRESS_SPACE = 1 << 34  # the largest file; Ladybug reserves as much address space
 # What is not in the file yet takes much memory: pages for every column that a transaction touched.
-_TRANSACTIONS_PER_CHECKPOINT = 16
+_TRANSACTIONS_PER_CHECKPOINT = 32
+_WAL_PER_CHECKPOINT = 2 << 20  # bytes
 _QUERY_TIMEOUT_MS = 10_000
 
 _COUNTS = "games INT64 DEFAULT 0, wins INT64 DEFAULT 0, confidence DOUBLE DEFAULT 0.0"
@@ -146,7 +147,7 @@ class LadybugGraph:
             finally:
                 self._owner = None
             self._unchecked += 1
-            if self._unchecked >= _TRANSACTIONS_PER_CHECKPOINT:
+            if self._unchecked >= _TRANSACTIONS_PER_CHECKPOINT or self._wal() > _WAL_PER_CHECKPOINT:
                 self._checkpoint()
 
     def position(self, projection: str = PROJECTION) -> int:
@@ -202,6 +203,12 @@ class LadybugGraph:
                 result.close()
         except _FAILURES as error:
             raise self._failed(error, cypher) from error
+
+    def _wal(self) -> int:
+        try:
+            return self.path.with_name(f"{self.path.name}.wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _checkpoint(self) -> None:
         """Fold the WAL into the file, and give the memory back to the system."""

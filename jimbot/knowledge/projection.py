@@ -22,11 +22,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from pydantic import ValidationError
-
 from jimbot.events import Recorded
 from jimbot.events.payloads import GAME_FINISHED, GameFinished
 from jimbot.knowledge.graph import GraphStore
+from jimbot.metrics.games import parse_game
 from jimbot.metrics.wilson import Z95
 
 TYPES = (GAME_FINISHED,)
@@ -72,8 +71,8 @@ def _finished(entry: Recorded) -> GameFinished | None:
     if entry.event.type != GAME_FINISHED:
         return None
     try:
-        return GameFinished.model_validate(entry.event.payload)
-    except ValidationError:
+        return parse_game(entry.event.payload)
+    except ValueError:
         return None  # counted by the metrics' projection
 
 

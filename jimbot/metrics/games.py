@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from jimbot.events.payloads import GameFinished
 
 Kind = Literal["joker", "hand", "policy", "deck", "stake"]
+
+_LARGEST = 1 << 53  # the whole numbers that JSON's readers and every engine agree on
 
 
 class GameRow(NamedTuple):
@@ -43,3 +48,19 @@ class GameCount(NamedTuple):
     games: int
     wins: int
     times: int
+
+
+def parse_game(payload: Mapping[str, Any]) -> GameFinished:
+    """A finished game out of an event, such that every store can hold it.
+
+    Raises:
+        ValueError: a field is missing or wrong, or is a number or a text that no store holds. The
+            log may have it nevertheless: JSON knows larger numbers, and halves of characters.
+    """
+    game = GameFinished.model_validate(payload)
+    whole = (game.ante, game.round, game.money, game.actions, *game.hands.values())
+    if any(abs(number) > _LARGEST for number in whole):
+        raise ValueError("a number that no store holds")
+    texts = (game.game_id, game.seed, game.deck, game.stake, game.policy)
+    "".join((*texts, *game.jokers, *game.hands)).encode()  # UnicodeEncodeError is a ValueError
+    return game

@@ -29,8 +29,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from jimbot.events import Recorded
 from jimbot.events.payloads import (
     GAME_FINISHED,
@@ -38,7 +36,7 @@ from jimbot.events.payloads import (
     GameFinished,
     TrainingIteration,
 )
-from jimbot.metrics.games import GameRow
+from jimbot.metrics.games import GameRow, parse_game
 from jimbot.metrics.series import Point, SeriesStore
 
 TYPES = (GAME_FINISHED, TRAINING_ITERATION)
@@ -56,6 +54,12 @@ _OF_AN_ITERATION = (
     "kl",
     "return_mean",
     "steps_per_s",
+)
+
+_TAKEN_OVER = tuple(
+    name
+    for name in GameRow._fields
+    if name not in {"position", "time", "source", "jokers", "hands"}
 )
 
 
@@ -78,10 +82,10 @@ def project_all(recorded: Sequence[Recorded]) -> Projected:
         event = entry.event
         try:
             if event.type == GAME_FINISHED:
-                _game(entry, GameFinished.model_validate(event.payload), result)
+                _game(entry, parse_game(event.payload), result)
             elif event.type == TRAINING_ITERATION:
                 _iteration(entry, TrainingIteration.model_validate(event.payload), result)
-        except ValidationError:
+        except (ValueError, OverflowError):  # pydantic's ValidationError is a ValueError
             tags = {"type": event.type}
             result.points.append(Point("events.unreadable", event.timestamp, 1.0, tags))
     return result
@@ -120,29 +124,22 @@ def _game(entry: Recorded, game: GameFinished, into: Projected) -> None:
         GameRow(
             position=entry.position,
             time=time,
-            game_id=game.game_id,
             source=entry.event.source,
-            seed=game.seed,
-            deck=game.deck,
-            stake=game.stake,
-            policy=game.policy,
-            won=game.won,
-            ante=game.ante,
-            round=game.round,
-            best_hand=game.best_hand,
-            money=game.money,
-            actions=game.actions,
-            duration_ms=game.duration_ms,
             jokers=tuple(game.jokers),
             hands=dict(game.hands),
-            recorded=game.recorded,
+            **{name: getattr(game, name) for name in _TAKEN_OVER},
         )
     )
 
 
 def _iteration(entry: Recorded, iteration: TrainingIteration, into: Projected) -> None:
+    iteration.run.encode()  # as in parse_game
     time, tags = entry.event.timestamp, {"run": iteration.run}
-    for field in _OF_AN_ITERATION:
-        value = getattr(iteration, field)
-        if value is not None:
-            into.points.append(Point(f"training.{field}", time, float(value), tags))
+    values = ((field, getattr(iteration, field)) for field in _OF_AN_ITERATION)
+    into.points.extend(
+        [
+            Point(f"training.{field}", time, float(value), tags)
+            for field, value in values
+            if value is not None
+        ]
+    )

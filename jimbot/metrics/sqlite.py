@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -356,11 +357,12 @@ class SQLiteSeries:
                 """,
                 values,
             )
-        return self._rows(
+        found = self._rows(
             f"SELECT {bucket} AS bucket, CAST({_AGGREGATE[how]} AS REAL) FROM ({rows})"
             " GROUP BY bucket ORDER BY bucket",
             values,
         )
+        return [(time, _finite(value)) for time, value in found]
 
     def _games(self, which: str, values: Sequence[Any]) -> list[GameRow]:
         rows = self._rows(f"SELECT {_GAME_COLUMNS} FROM games {which}", values)
@@ -503,6 +505,11 @@ def _hint(name: str) -> str:
     return "See the service's log"
 
 
+def _finite(value: float) -> float:
+    """A sum of what a float still holds (a best hand in endless play) may not; no chart has inf."""
+    return max(-sys.float_info.max, min(value, sys.float_info.max))
+
+
 def _is_empty(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
@@ -558,7 +565,7 @@ def _add_to_minutes(
                 continue
             minute = minutes[key] = list(found)
         minute[2] += 1
-        minute[3] += value
+        minute[3] = _finite(minute[3] + value)
         if value < minute[4]:
             minute[4] = value
         if value > minute[5]:

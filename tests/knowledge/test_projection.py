@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jimbot.events import Recorded
 from jimbot.knowledge import GraphError, GraphStore, projection
 from jimbot.knowledge.projection import fold
 from jimbot.metrics.wilson import wilson
 from tests.knowledge.conftest import Opener
-from tests.metrics.events import game, iteration, other
+from tests.metrics.events import anything, game, iteration, other
 
 Tally = tuple[int, int]
 
@@ -107,6 +109,8 @@ def test_counts_add_up_over_games_and_batches(graph: GraphStore) -> None:
             {"Record": 4, "Joker": 1, "Hand": 1, "SUPPORTS": 1},
         ),
         "an unreadable game": (other(1, "GAME_FINISHED", won=1), {}),
+        "a game with half a character": (game(1, jokers=["\ud800"]), {}),
+        "a game with a number that no store holds": (game(1, ante=1 << 70), {}),
         "an iteration": (iteration(1), {}),
         "an action": (other(1, "GAME_ACTION", game_id="g"), {}),
         "a joker of a mod": (
@@ -203,3 +207,14 @@ def test_of_too_many_combinations_the_best_and_newest_stay(
     log = [game(1, won=True, jokers=["j_a"]), game(2, won=True, jokers=["j_a"])]
     fold(graph, log + [game(n, won=True, jokers=[jokers[n - 2]]) for n in range(3, 6)])
     assert set(combinations(graph)) == {("j_a",), ("j_c",), ("j_d",)}
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(anything(), min_size=1, max_size=4))
+def test_no_event_stops_the_projection(graph: GraphStore, events: list[Recorded]) -> None:
+    position = graph.position()
+    log = [entry._replace(position=position + at) for at, entry in enumerate(events, 1)]
+    assert fold(graph, log) == len(log)
+    assert graph.position() == position + len(log)

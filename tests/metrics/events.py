@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
 from jimbot.events import Event, Recorded
 from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION, stream_of, validate
 
@@ -46,3 +49,40 @@ def iteration(position: int, *, time: int = START, **fields: Any) -> Recorded:
 
 def other(position: int, kind: str, *, time: int = START, **payload: Any) -> Recorded:
     return recorded(position, Event(type=kind, source="x", timestamp=time, payload=payload))
+
+
+def anything() -> SearchStrategy[Recorded]:
+    """Events whose payloads nobody checked: nearly right, or not at all."""
+    whole = st.integers() | st.integers(-3, 9)
+    text = st.text(max_size=5) | st.sampled_from(["\x00", "\ud800", "a'b\"{}", "j_joker", ""])
+    field = st.one_of(
+        st.none(), st.booleans(), whole, st.floats(), text, st.lists(text, max_size=4)
+    )
+    finished = st.fixed_dictionaries(
+        {
+            **dict.fromkeys(("seed", "deck", "stake", "policy"), text),
+            **dict.fromkeys(("ante", "round", "money", "actions"), whole),
+            "game_id": st.just("g1") | text,
+            "won": st.booleans(),
+            "best_hand": st.floats() | st.floats(0, 1e300),
+            "duration_ms": st.floats(0, 1e300),
+            "jokers": st.lists(text, max_size=4),
+            "hands": st.dictionaries(text, whole, max_size=3),
+        }
+    )
+    iteration = st.fixed_dictionaries(
+        {"run": text, "iteration": whole, "steps": whole, "games": whole, "loss": st.floats()}
+    )
+    broken = st.dictionaries(st.sampled_from(["game_id", "won", "run", "jokers"]), field)
+    payload = st.one_of(finished, iteration, broken)
+    event = st.builds(
+        Event.model_construct,
+        type=st.sampled_from([GAME_FINISHED, TRAINING_ITERATION]),
+        source=st.just("x"),
+        event_id=st.just("x"),
+        timestamp=st.integers(0, (1 << 53) - 1),
+        version=st.just(1),
+        priority=st.none(),
+        payload=payload,
+    )
+    return st.builds(Recorded, st.just(0), st.just("s"), st.just(0), event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 import threading
 from collections import defaultdict
 from typing import get_args
@@ -140,6 +141,16 @@ def test_what_no_chart_holds_is_refused_and_nothing_is_stored(
         store.write([Point("x", START, 1.0), Point("x", START, value)], position=3)
     assert store.names() == []
     assert store.position() == 0
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_sums_of_huge_values_stay_finite(store: SeriesStore, how: How) -> None:
+    huge = sys.float_info.max
+    for value in (huge, huge, huge, -huge, -huge, -huge):
+        store.write([Point("x", START, value)])
+    for step in (1000, MINUTE):
+        ((_, value),) = store.range("x", start=START, end=START + MINUTE, step=step, how=how)
+        assert math.isfinite(value)
 
 
 def test_position_goes_with_the_points(store: SeriesStore) -> None:

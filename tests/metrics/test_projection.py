@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jimbot.events import Recorded
 from jimbot.metrics import Point, SeriesError, SeriesStore
 from jimbot.metrics import projection as projection_module
 from jimbot.metrics.projection import fold, project, project_all
 from jimbot.metrics.sqlite import SQLiteSeries
-from tests.metrics.events import START, game, iteration, other
+from tests.metrics.events import START, anything, game, iteration, other
 
 GAME_TAGS = {"policy": "heuristic", "deck": "Red", "stake": "White"}
 RUN = {"run": "r1"}
@@ -72,6 +75,26 @@ CASES = {
     ),
     "an unreadable iteration": (
         other(6, "TRAINING_ITERATION", run="r", loss=float("nan")),
+        {"events.unreadable": 1},
+        {"type": "TRAINING_ITERATION"},
+    ),
+    "a game with a number that no store holds": (
+        game(9, money=10**30),
+        {"events.unreadable": 1},
+        {"type": "GAME_FINISHED"},
+    ),
+    "an iteration with a number that no float holds": (
+        iteration(10, steps=10**400),
+        {"events.unreadable": 1},
+        {"type": "TRAINING_ITERATION"},
+    ),
+    "a game with half a character": (
+        game(11, jokers=["\ud800"]),
+        {"events.unreadable": 1},
+        {"type": "GAME_FINISHED"},
+    ),
+    "an iteration with half a character": (
+        iteration(12, run="\ud800"),
         {"events.unreadable": 1},
         {"type": "TRAINING_ITERATION"},
     ),
@@ -197,3 +220,16 @@ def test_a_batch_that_failed_may_be_given_again(
     assert type(store).write is written
     assert fold(store, log) == 2
     assert store.latest("game.finished") == Point("game.finished", START, 1, GAME_TAGS)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(anything(), min_size=1, max_size=4))
+def test_no_event_stops_the_projection(store: SeriesStore, events: list[Recorded]) -> None:
+    position = store.position()
+    log = [entry._replace(position=position + at) for at, entry in enumerate(events, 1)]
+    assert fold(store, log) == len(log)
+    assert store.position() == position + len(log)
+    read = store.recent_games(len(log), position + len(log) + 1)
+    assert all(math.isfinite(row.best_hand) for row in read)
