@@ -33,9 +33,10 @@ _SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # On SIGTERM stop at once; Ray's default gives services 30 s to move away.
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    # Ours never restarts its control store; who has lost it shall end soon, not after a minute.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
     # Keep CUDA_VISIBLE_DEVICES as it is in workers without a GPU, and say nothing about it.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
 }
 
 

@@ -46,7 +46,8 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
     _clear(scratch, home)
     try:
         # On the main thread: the kernel kills Ray's processes when the thread that started them
-        # ends, which is how none survives a `kill -9` of this one.
+        # ends, which is how they do not survive a `kill -9` of this one. (The node's two agents
+        # give up after a minute, or the supervisor sweeps them away.)
         node = _start(appliance, home, profile_name, port, scratch)
         cluster.announce(home, node.get_session_dir_path())
         _log.info("ready", extra={"fields": {"port": port, "session": node.session_name}})

@@ -1,0 +1,106 @@
+"""Services of the training room as real processes on a small table, for a few iterations."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from jimbot.appliance import Appliance, Home, load
+from tests.conftest import table_on_free_ports
+
+SMALL = (
+    "env_runners = 1, envs_per_runner = 4, object_store_mb = 80, batch = 256, minibatch = 128, "
+    "epochs = 1"
+)
+
+
+@pytest.fixture
+def small_table(tmp_path: Path) -> Path:
+    """The package's table on free ports, its smallest profile shrunk further."""
+    path = table_on_free_ports(tmp_path)
+    text = path.read_text()
+    head, tail = text.split("[profiles.ci]", 1)
+    tail = re.sub(r"training = \{.*\}", f"training = {{ {SMALL} }}", tail, count=1)
+    tail = re.sub(r"record_one_in = \d+", "record_one_in = 5", tail, count=1)
+    path.write_text(f"{head}[profiles.ci]{tail}")
+    return path
+
+
+@dataclass
+class Services:
+    """Starts services of one home and knows how to ask them."""
+
+    home: Home
+    table: Path
+    appliance: Appliance
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            log = (self.home.logs / f"{name}.jsonl").open("ab")
+            self.running[name] = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "jimbot", "--home", str(self.home.path)),
+                    *("--table", str(self.table), "serve", name, "--profile", "ci"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+            log.close()
+
+    def log(self, name: str) -> str:
+        return (self.home.logs / f"{name}.jsonl").read_text()
+
+    def health(self) -> dict[str, Any]:
+        url = f"{self.appliance.url('trainer')}/health"
+        try:
+            answer: dict[str, Any] = httpx.get(url, timeout=2, trust_env=False).json()
+        except httpx.TransportError:
+            return {"status": "none", "details": {}}
+        return answer
+
+    def wait(self, what: Callable[[dict[str, Any]], bool], timeout_s: float = 60) -> dict[str, Any]:
+        """Until the trainer's health is as wanted."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            health = self.health()
+            if what(health):
+                return health
+            assert self.running["trainer"].poll() is None, self.log("trainer")[-2000:]
+            time.sleep(0.1)
+        raise AssertionError(f"{self.health()}\n{self.log('trainer')[-2000:]}")
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal; the exit code and how long it took."""
+        process = self.running.pop(name)
+        began = time.monotonic()
+        process.send_signal(number)
+        return process.wait(timeout=20), time.monotonic() - began
+
+
+@pytest.fixture
+def services(home: Home, small_table: Path) -> Iterator[Services]:
+    services = Services(home, small_table, load(small_table))
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    try:
+        yield services
+    finally:
+        family = [
+            process
+            for process in psutil.Process().children(recursive=True)
+            if process.pid not in before
+        ]
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family, timeout=5)
