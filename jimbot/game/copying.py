@@ -93,6 +93,7 @@ def copy_into(twin: State, source: State) -> None:
     twin.shop_vouchers = [offer.copy() for offer in source.shop_vouchers]
     twin.shop_packs = [offer.copy() for offer in source.shop_packs]
     twin.voucher = source.voucher
+    twin.voucher_seen = source.voucher_seen
     twin.vouchers = source.vouchers[:]
     twin.joker_rate = source.joker_rate
     twin.tarot_rate = source.tarot_rate
@@ -171,6 +172,7 @@ PLAIN: Final = (
     "planets_used",
     "shop_slots",
     "voucher",
+    "voucher_seen",
     "joker_rate",
     "tarot_rate",
     "planet_rate",

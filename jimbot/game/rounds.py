@@ -415,6 +415,7 @@ def end_round(state: State) -> None:
     state.blind_status[blind.slot] = DEFEATED
     if is_boss:
         state.voucher = next_voucher(state)
+        state.voucher_seen = False
     state.hand_size -= state.round_hand_size
     state.round_hand_size = 0
     if state.reroll_from_zero:

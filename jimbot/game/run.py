@@ -14,6 +14,7 @@ from jimbot.game.actions import Action, ActionKind, Phase
 from jimbot.game.cards import Card, Consumable, Joker
 from jimbot.game.catalogue import BLINDS, DECKS, STAKES, TAGS, VOUCHER_BY_KEY, VOUCHERS
 from jimbot.game.copying import copy_into, read_state, write_state
+from jimbot.game.create import next_voucher
 from jimbot.game.errors import CorruptSave, IllegalAction, InvalidSeed
 from jimbot.game.events import tell_jokers
 from jimbot.game.rng import streams
@@ -559,12 +560,35 @@ class Run(State):
         return twin
 
     def determinised(self, rng: random.Random) -> Run:
-        """A copy whose hidden part is shuffled afresh: the deck's order and all coming draws."""
+        """A copy whose hidden part is dealt afresh.
+
+        Hidden are the deck's order, the faces of cards and jokers that lie face down, the ante's
+        voucher before its first shop, and all coming draws.
+        """
         twin = self.clone()
         twin.settle_deck()
-        rng.shuffle(twin.draw_pile)
+        self._shuffle_hidden(twin, rng)
         twin.draws = streams(random_seed(rng))
+        if not twin.voucher_seen and twin.voucher >= 0:
+            twin.voucher = next_voucher(twin)
         return twin
+
+    def _shuffle_hidden(self, twin: Run, rng: random.Random) -> None:
+        """Deal a copy's draw pile and face-down cards anew; The Mark hides nothing but faces."""
+        marked = bosses.active(twin, bosses.MARK)
+        hidden = [place for place in range(len(twin.hand)) if twin.hand[place].face_down]
+        pile = twin.draw_pile
+        rng.shuffle(pile)
+        for place in hidden:
+            fits = [i for i in range(len(pile)) if not marked or bosses.hides(twin, pile[i])]
+            j = rng.randrange(len(fits) + 1)
+            if j < len(fits):
+                card, other = twin.hand[place], pile[fits[j]]
+                pile[fits[j]] = card.with_state(card.debuffed, False, card.played, False)
+                twin.hand[place] = other.with_state(other.debuffed, True, other.played, card.forced)
+        if any(joker.face_down for joker in twin.jokers):
+            rng.shuffle(twin.jokers)
+            twin.refresh_jokers()
 
     def save(self) -> dict[str, Any]:
         """The run as plain data that JSON can hold."""

@@ -85,6 +85,7 @@ def enter_shop(state: State) -> None:
     fill_shelf(state)
     if state.voucher >= 0:
         state.shop_vouchers.append(Offer(voucher=state.voucher))
+    state.voucher_seen = True
     for _ in range(2):
         state.shop_packs.append(Offer(pack=next_pack(state)))
     if state.tags:

@@ -231,6 +231,7 @@ class State:
         self.shop_vouchers: list[Offer] = []
         self.shop_packs: list[Offer] = []
         self.voucher = -1
+        self.voucher_seen = False
         self.vouchers: list[bool] = [False] * len(VOUCHERS)
         self.joker_rate = 20.0
         self.tarot_rate = 4.0
