@@ -6,6 +6,8 @@ fields in tables. tests/game/test_copying.py holds the two against the fields th
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from typing import Any, Final
 
 from jimbot.game.cards import Blind, Card, Consumable, Joker, Offer, Tag
@@ -116,7 +118,7 @@ def copy_into(twin: State, source: State) -> None:
     twin.refresh_jokers()
 
 
-# The fields that are numbers, strings and truth values, or lists of them.
+# The fields that are numbers and truth values.
 PLAIN: Final = (
     "endless",
     "phase_now",
@@ -134,7 +136,6 @@ PLAIN: Final = (
     "starting_size",
     "hand_size",
     "sort_by_suit",
-    "shuffle_key",
     "money",
     "debt_limit",
     "interest_amount",
@@ -320,6 +321,7 @@ def write_state(state: State) -> dict[str, Any]:
     for name in OFFER_LISTS:
         data[name] = [_write_offer(offer) for offer in getattr(state, name)]
     data["seed"] = state.seed
+    data["shuffle_key"] = state.shuffle_key
     data["deck"] = state.deck_kind
     data["stake"] = state.stake_kind
     data["draws"] = [state.draws.seed, state.draws.hashed_seed, dict(state.draws.states)]
@@ -340,6 +342,73 @@ def write_state(state: State) -> dict[str, Any]:
         else [pack.kind, [_write_offer(o) for o in pack.cards], pack.picks, pack.back_to]
     )
     return data
+
+
+def _card_code(card: Card) -> int:
+    """All of a card in one number."""
+    flags = (
+        (1 if card.debuffed else 0)
+        + (2 if card.face_down else 0)
+        + (4 if card.played else 0)
+        + (8 if card.forced else 0)
+    )
+    looks = (
+        ((card.enhancement * 8 + card.edition) * 8 + card.seal) * 64 + card.suit * 16 + card.rank
+    )
+    return ((card.id * 4096 + card.bonus) * 16 + flags) * 65536 + looks
+
+
+def _offer_numbers(numbers: list[Any], offers: list[Offer]) -> None:
+    numbers.append(len(offers))
+    for offer in offers:
+        numbers += [offer.voucher, offer.pack, offer.free, offer.from_tag, offer.cost]
+        if offer.joker is not None:
+            numbers += _write(offer.joker, JOKER_FIELDS)
+        if offer.consumable is not None:
+            numbers += _write(offer.consumable, CONSUMABLE_FIELDS)
+        if offer.card is not None:
+            numbers.append(_card_code(offer.card))
+
+
+def digest_state(state: State) -> str:
+    """Sixteen hex digits over all that `write_state` writes, without writing it."""
+    numbers: list[Any] = [getattr(state, name) for name in PLAIN]
+    numbers += [state.deck_kind, state.stake_kind]
+    for name in NUMBER_LISTS:
+        numbers += getattr(state, name)
+    for pile in (state.draw_pile, state.hand, state.discard_pile, state.in_play):
+        numbers.append(len(pile))
+        for card in pile:
+            numbers.append(_card_code(card))
+    for offers in (state.shop_cards, state.shop_vouchers, state.shop_packs):
+        _offer_numbers(numbers, offers)
+    for ante, hands in state.orbital_hands.items():
+        numbers.append(ante)
+        numbers += hands
+    for entry in state.hand_levels:
+        numbers += [entry.level, entry.played, entry.played_this_round]
+    numbers.append(len(state.jokers))
+    for joker in state.jokers:
+        numbers += _write(joker, JOKER_FIELDS)
+    numbers.append(len(state.consumables))
+    for consumable in state.consumables:
+        numbers += _write(consumable, CONSUMABLE_FIELDS)
+    for tag in state.tags:
+        numbers += [tag.kind, tag.hand]
+    numbers += _write(state.stats, STATS_FIELDS)
+    if state.blind is not None:
+        numbers += _write(state.blind, BLIND_FIELDS)
+    pack = state.pack
+    if pack is not None:
+        numbers += [pack.kind, pack.picks, pack.back_to]
+        _offer_numbers(numbers, pack.cards)
+    draws = state.draws
+    text = " ".join([state.seed, state.shuffle_key, draws.seed, *draws.states])
+    numbers += draws.states.values()
+    hashed = hashlib.blake2b(text.encode(), digest_size=8)
+    hashed.update(array("d", numbers).tobytes())
+    hashed.update(bytes(state.used_jokers + state.used_consumables + state.vouchers))
+    return hashed.hexdigest()
 
 
 def read_state(state: State, data: dict[str, Any]) -> None:
@@ -366,6 +435,7 @@ def read_state(state: State, data: dict[str, Any]) -> None:
             setattr(state, name, [_read_card(card) for card in data[name]])
         for name in OFFER_LISTS:
             setattr(state, name, [_read_offer(offer) for offer in data[name]])
+        state.shuffle_key = str(data["shuffle_key"])
         seed, hashed, states = data["draws"]
         state.draws = Streams(seed, hashed, {str(k): float(v) for k, v in states.items()})
         state.orbital_hands = {int(row[0]): list(row[1:]) for row in data["orbital_hands"]}

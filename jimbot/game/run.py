@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from itertools import combinations
 from typing import Any
@@ -13,7 +11,7 @@ from jimbot.game import bosses, consumables, rounds, scoring, shop
 from jimbot.game.actions import Action, ActionKind, Phase
 from jimbot.game.cards import Card, Consumable, Joker
 from jimbot.game.catalogue import BLINDS, DECKS, STAKES, TAGS, VOUCHER_BY_KEY, VOUCHERS
-from jimbot.game.copying import copy_into, read_state, write_state
+from jimbot.game.copying import copy_into, digest_state, read_state, write_state
 from jimbot.game.create import next_voucher
 from jimbot.game.errors import CorruptSave, IllegalAction, InvalidSeed
 from jimbot.game.events import tell_jokers
@@ -624,8 +622,7 @@ class Run(State):
 
     def digest(self) -> str:
         """Sixteen hex digits that two runs share only if their whole states are equal."""
-        text = json.dumps(write_state(self), separators=(",", ":"))
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        return digest_state(self)
 
 
 _SELECTIONS: dict[tuple[int, int, int], list[tuple[int, ...]]] = {}

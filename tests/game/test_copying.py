@@ -53,6 +53,7 @@ def test_saves_hold_every_field():
         *copying.CARD_LISTS,
         *copying.OFFER_LISTS,
         "seed",
+        "shuffle_key",
         "deck_kind",
         "stake_kind",
         "draws",

@@ -1,0 +1,16 @@
+"""A little of the soak in every test run; `make soak` plays 100,000 games."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.game.soak import play
+
+
+@pytest.mark.parametrize("start", range(0, 60, 10))
+def test_random_games(start):
+    for number in range(start, start + 10):
+        actions, ante, trouble = play(number)
+        assert not trouble
+        assert actions > 0
+        assert ante >= -2
