@@ -31,7 +31,7 @@ from jimbot.metrics.wilson import Z95
 TYPES = (GAME_FINISHED,)
 """The only types that leave anything: a follower may read the log for these alone."""
 
-COMBINATIONS = 20_000
+COMBINATIONS = 5_000
 """So many combinations that won are kept: those that won most, then the newest."""
 
 _MOST_JOKERS = 40
@@ -175,8 +175,8 @@ class _Tally:
             [{"joker": joker, "key": row["key"]} for row in rows for joker in row["jokers"]],
         )
         (found,) = graph.run("MATCH (c:Combination) RETURN count(*) AS count")
-        # Some are let in above the limit, so that not every batch has to sort them all.
-        if found["count"] > COMBINATIONS * 1.1:
+        # Half as many again are let in, so that not every batch has to sort them all.
+        if found["count"] > COMBINATIONS * 1.5:
             graph.run(
                 "MATCH (c:Combination) WITH c ORDER BY c.wins DESC, c.last DESC SKIP $keep"
                 " DETACH DELETE c",
