@@ -28,7 +28,10 @@ def command(
     from jimbot.operations import health
 
     appliance = options.appliance
-    names = list(services) or health.expected(appliance, options.home)
+
+    def names() -> list[str]:
+        return list(services) or health.expected(appliance, options.home)
+
     report = asyncio.run(health.wait(appliance, names, timeout if wait else 0))
     if as_json:
         click.echo(report.model_dump_json(indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import httpx
@@ -105,12 +105,16 @@ async def report(appliance: Appliance, names: Iterable[str]) -> Report:
     return Report(services=dict(zip(names, answers, strict=True)))
 
 
-async def wait(appliance: Appliance, names: Iterable[str], timeout_s: float) -> Report:
-    """Ask until all are healthy, at most `timeout_s` seconds; the last answers."""
-    names = list(names)
+async def wait(
+    appliance: Appliance, names: Callable[[], Iterable[str]], timeout_s: float
+) -> Report:
+    """Ask until all are healthy, at most `timeout_s` seconds; the last answers.
+
+    `names` is asked each time: what should be up changes while the appliance starts.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
-        answers = await report(appliance, names)
+        answers = await report(appliance, names())
         left = deadline - time.monotonic()
         if answers.exit_code == 0 or left <= 0:
             return answers

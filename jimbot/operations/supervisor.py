@@ -89,12 +89,17 @@ class Supervisor:
 
     async def wait_healthy(self) -> None:
         """Until every service has been healthy; raises what `failure` holds if one cannot."""
-        waits = [asyncio.create_task(s.healthy.wait()) for s in self.services.values()]
+        waiting: set[asyncio.Future[Any]] = {
+            asyncio.ensure_future(service.healthy.wait()) for service in self.services.values()
+        }
         try:
-            either: list[asyncio.Future[Any]] = [asyncio.gather(*waits), self.failure]
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            while waiting and not self.failure.done():
+                done, _ = await asyncio.wait(
+                    {*waiting, self.failure}, return_when=asyncio.FIRST_COMPLETED
+                )
+                waiting -= done
         finally:
-            for task in waits:
+            for task in waiting:
                 task.cancel()
         if self.failure.done():
             self.failure.result()

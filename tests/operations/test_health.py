@@ -81,7 +81,7 @@ def test_waiting_ends_as_soon_as_all_is_well(fakes: Fakes) -> None:
     appliance, command = fakes({"one": {}})
 
     async def main() -> int:
-        asked = asyncio.create_task(health.wait(appliance, ["one"], 20))
+        asked = asyncio.create_task(health.wait(appliance, lambda: ["one"], 20))
         await asyncio.sleep(0.7)
         assert not asked.done()
         late = subprocess.Popen(command("one"), stdout=subprocess.DEVNULL)
@@ -97,7 +97,7 @@ def test_waiting_ends_as_soon_as_all_is_well(fakes: Fakes) -> None:
 def test_waiting_gives_up_at_its_timeout(fakes: Fakes) -> None:
     appliance, _ = fakes({"one": {}})
     began = time.monotonic()
-    assert asyncio.run(health.wait(appliance, ["one"], 0.6)).exit_code == 1
+    assert asyncio.run(health.wait(appliance, lambda: ["one"], 0.6)).exit_code == 1
     assert 0.5 < time.monotonic() - began < 3
 
 
