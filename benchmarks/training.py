@@ -68,6 +68,7 @@ def measure(profile: str, seconds: float) -> dict[str, Any]:
             url = f"{load(table).url('trainer')}/health"
             first = wait_healthy(url, running["trainer"], home)
             healthy = time.monotonic()
+            start_cpu_s = sum(cpu_s(process.pid) for process in running.values())
             time.sleep(seconds)
             last = httpx.get(url, trust_env=False).json()["details"]
             over = time.monotonic() - healthy
@@ -75,6 +76,7 @@ def measure(profile: str, seconds: float) -> dict[str, Any]:
             figures = {
                 "profile": profile,
                 "healthy_s": round(healthy - began, 1),
+                "start_cpu_s": round(start_cpu_s, 1),
                 "games_per_hour": round((last["games"] - first["games"]) / over * 3600),
                 "steps_per_s": round((last["steps"] - first["steps"]) / over),
                 "iterations": last["iteration"] - first["iteration"],
@@ -108,9 +110,18 @@ def wait_healthy(url: str, trainer: subprocess.Popen[bytes], home: Home) -> dict
     raise SystemExit((home.logs / "trainer.jsonl").read_text())
 
 
-def resident_mb(pid: int) -> int:
+def family(pid: int) -> list[psutil.Process]:
     top = psutil.Process(pid)
-    return round(sum(p.memory_info().rss for p in [top, *top.children(recursive=True)]) / 2**20)
+    return [top, *top.children(recursive=True)]
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds so far: what a start costs, however busy the machine is."""
+    return sum(sum(process.cpu_times()[:2]) for process in family(pid))
+
+
+def resident_mb(pid: int) -> int:
+    return round(sum(process.memory_info().rss for process in family(pid)) / 2**20)
 
 
 def main() -> None:

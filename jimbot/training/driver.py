@@ -27,7 +27,7 @@ from jimbot.training.errors import TrainingError
 _log = logging.getLogger(__name__)
 
 CONNECT_S: Final = 60.0
-FLUSH_S: Final = 2.0
+FLUSH_S: Final = 1.0
 _PROGRESS = "progress.json"
 
 
@@ -127,6 +127,9 @@ def train(
             started = time.monotonic()
             result = algorithm.train()
             now = time.monotonic()
+            if not (result.get("env_runners") or {}).get("num_env_steps_sampled"):
+                _log.warning("the runners gave nothing for %.0f s", now - started)
+                continue
             figures = _figures(result, progress, now - started)
             client.send(
                 Event(
@@ -175,6 +178,9 @@ def configure(
             """Not into ~/ray_results: figures go to the event log."""
             self._logdir = str(home.logs)
 
+    # The network is too small for a second thread to pay, and on a busy machine threads that wait
+    # for each other cost ten times what they bring.
+    torch.set_num_threads(1)
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.set_per_process_memory_fraction(vram_fraction)

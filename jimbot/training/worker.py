@@ -6,11 +6,14 @@ trainer does, which is seconds saved at each start.
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
+    # What Ray would set for a runner of one core, but only after torch has looked.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Ray runs this file by its path; ours and Ray's packages must be found as ever.
     sys.path[0] = str(Path(__file__).parents[2])
     import ray._private.workers as workers
