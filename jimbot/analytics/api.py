@@ -119,13 +119,13 @@ def create_app(
     app = http_app("JimBot analytics", health, registry=metrics.registry, description=_DESCRIPTION)
 
     async def look() -> dict[str, str]:
-        metrics.stream_clients.set(hub.clients)
         summary, services = await asyncio.gather(
             asyncio.to_thread(_summary_or_problem, figures), checks.now()
         )
         return {**summary, "services": services.model_dump_json()}
 
     hub = Hub(look)
+    metrics.stream_clients.set_function(lambda: hub.clients)
     app.include_router(_api(figures, checks, hub))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for path, file in (("/", "index.html"), ("/docs", "docs.html")):

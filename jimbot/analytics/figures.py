@@ -69,6 +69,11 @@ class Figures:
                 self._summary = clock.monotonic(), self._make_summary()
             return self._summary[1]
 
+    def forget(self) -> None:
+        """Make the next summary afresh."""
+        with self._lock:
+            self._summary, self._best = None, _Best(-math.inf, None)
+
     def _make_summary(self) -> Summary:
         store, now = self._series(), now_ms()
         end, day_ago = now + 1, now - DAY
