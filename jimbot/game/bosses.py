@@ -263,6 +263,7 @@ def disable(state: State) -> None:
         blind.chips /= 3.0
     elif kind == MANACLE:
         state.change_hand_size(1)
+        state.cards_owed += 1
     for i in range(len(state.hand)):
         card = state.hand[i]
         if card.face_down or card.forced:

@@ -196,7 +196,9 @@ JOKERS: Final[tuple[JokerEntry, ...]] = (
     JokerEntry("j_baseball", "Baseball Card", 3, 8, "X1.5 Mult per uncommon joker"),
     JokerEntry("j_bull", "Bull", 2, 6, "+2 Chips per $1"),
     JokerEntry("j_diet_cola", "Diet Cola", 2, 6, "Sell it for a Double Tag", "e"),
-    JokerEntry("j_trading", "Trading Card", 2, 6, "$3 for a first discard of one card, destroyed"),
+    JokerEntry(
+        "j_trading", "Trading Card", 2, 6, "$3 for a first discard of one card, destroyed", "b"
+    ),
     JokerEntry("j_flash", "Flash Card", 2, 5, "Gains +2 Mult per reroll", "p"),
     JokerEntry("j_popcorn", "Popcorn", 1, 5, "+20 Mult, -4 a round", "e"),
     JokerEntry("j_trousers", "Spare Trousers", 2, 6, "Gains +2 Mult per Two Pair", "p"),

@@ -42,6 +42,7 @@ def copy_into(twin: State, source: State) -> None:
     twin.in_play = source.in_play[:]
     twin.starting_size = source.starting_size
     twin.hand_size = source.hand_size
+    twin.cards_owed = source.cards_owed
     twin.sort_by_suit = source.sort_by_suit
     twin.shuffle_key = source.shuffle_key
     twin.money = source.money
@@ -135,6 +136,7 @@ PLAIN: Final = (
     "interest",
     "starting_size",
     "hand_size",
+    "cards_owed",
     "sort_by_suit",
     "money",
     "debt_limit",

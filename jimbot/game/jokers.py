@@ -678,7 +678,7 @@ def midas_mask(play: Play, joker: Joker) -> None:
             play.cards[i] = debuffed_as_due(play.state, play.cards[i].with_enhancement(GOLD))
 
 
-@sold("j_luchador", own=True)
+@sold("j_luchador")
 def luchador(state: State, joker: Joker) -> None:
     if state.blind is not None and state.blind.slot == BOSS:
         bosses.disable(state)
@@ -818,7 +818,7 @@ def bull(play: Play, joker: Joker) -> None:
     play.chips += 2.0 * max(0.0, play.money())
 
 
-@sold("j_diet_cola", own=True)
+@sold("j_diet_cola")
 def diet_cola(state: State, joker: Joker) -> None:
     add_tag(state, Tag(DOUBLE, 0))
 

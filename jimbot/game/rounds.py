@@ -192,6 +192,7 @@ def select_blind(state: State) -> None:
     state.shuffle_key = ""
     state.shuffle_deck(f"nr{state.ante}")
     state.phase_now = SELECTING_HAND
+    state.cards_owed = 0
     draw_hand(state)
 
 

@@ -16,7 +16,7 @@ from jimbot.game.create import next_voucher
 from jimbot.game.errors import CorruptSave, IllegalAction, InvalidSeed
 from jimbot.game.events import tell_jokers
 from jimbot.game.rng import streams
-from jimbot.game.rules import PACK_SKIPPED, RULES, SALE
+from jimbot.game.rules import PACK_SKIPPED, RULES, SALE, SOLD
 from jimbot.game.scoring import Preview
 from jimbot.game.state import (
     BLIND_SELECT,
@@ -482,13 +482,14 @@ class Run(State):
             rounds.choose_blind(self)
         elif kind == _SELL_JOKER:
             self._sell_joker(self.jokers[index])
+            self._settle_hand()
         elif kind == _SELL_CONSUMABLE:
             self._sell_consumable(self.consumables[index])
         elif kind == _USE_CONSUMABLE:
             card = self.consumables[index]
             self.take_consumable(card)
             consumables.use_consumable(self, card, list(action.cards))
-            self._after_use()
+            self._settle_hand()
         elif kind == _PICK_PACK:
             self._pick(index, list(action.cards))
         elif kind == _SKIP_PACK:
@@ -514,8 +515,8 @@ class Run(State):
             if self.jokers[i] is joker:
                 rule = RULES[self.acting[i].kind]
                 hook = rule.sold
-                if hook is not None and not joker.debuffed and self.acting[i] is joker:
-                    hook(self, joker)
+                if hook is not None and self.acts(i, rule.own & SOLD):
+                    hook(self, self.acting[i])
                 break
         self.earn(joker.sell_value)
         self.remove_joker(joker)
@@ -544,10 +545,15 @@ class Run(State):
         if pack.picks < 1 or not pack.cards:
             rounds.close_pack(self)
 
-    def _after_use(self) -> None:
-        """A hand that a consumable emptied is dealt again."""
-        if self.phase_now == SELECTING_HAND and not self.hand:
-            rounds.draw_hand(self)
+    def _settle_hand(self) -> None:
+        """Deal for hand size gained in the middle of a hand; a hand that was emptied, anew."""
+        owed = self.cards_owed
+        self.cards_owed = 0
+        if self.phase_now == SELECTING_HAND:
+            if not self.hand:
+                rounds.draw_hand(self)
+            elif owed > 0:
+                rounds.deal(self, owed)
 
     # Copies
 

@@ -59,7 +59,6 @@ def _replace_card(state: State, key: str, ranks: list[int], count: int) -> None:
         card = Card(state.new_id(), suit, rank, enhancement, 0, 0, 0, False, False, False, False)
         state.hand.append(card)
         set_card(state, len(state.hand) - 1, card)
-    state.sort_hand()
     state.cards_added(count)
     destroy_cards(state, destroyed)
 

@@ -159,6 +159,7 @@ class State:
         self.in_play: list[Card] = []
         self.starting_size = 52
         self.hand_size = 8
+        self.cards_owed = 0
         self.sort_by_suit = False
         self.shuffle_key = ""
 
@@ -382,7 +383,13 @@ class State:
                     return
 
     def change_hand_size(self, by: int) -> None:
+        """Change the hand size; what is gained in the middle of a hand is dealt at once.
+
+        A single card is not: it comes with the next draw.
+        """
         self.hand_size += by
+        if by > 1 and self.phase_now == SELECTING_HAND:
+            self.cards_owed += by
 
     def change_discards(self, by: int) -> None:
         """Change this round's discards, not below zero."""

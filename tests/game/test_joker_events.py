@@ -520,6 +520,35 @@ def test_luchador_disables_the_boss():
     assert run.hands_left == 4
 
 
+def test_selling_a_copy_does_what_the_copied_joker_would():
+    run = at_blind(jokers="j_blueprint j_diet_cola")
+    run.step(Action(ActionKind.SELL_JOKER, 0))
+    assert [tag.key for tag in run.tags] == ["tag_double"]
+    assert joker_keys(run) == ["j_diet_cola"]
+
+
+def test_hand_size_gained_in_the_middle_of_a_hand_is_dealt_at_once():
+    run = at_blind(jokers="j_luchador", boss="bl_manacle")
+    assert len(run.hand) == 7
+    run.step(Action(ActionKind.SELL_JOKER, 0))
+    assert len(run.hand) == 8
+
+
+def test_what_blueprint_can_copy():
+    """The catalogue's limits agree with the rules; the sizes that jokers add are never copied."""
+    from jimbot.game import rules
+
+    moments = [name for name in rules.Rule.__slots__ if name not in ("own", "added", "removed")]
+    for entry, rule in zip(JOKERS, rules.RULES, strict=True):
+        copied = [
+            name
+            for name in moments
+            if getattr(rule, name) is not None and not rule.own & getattr(rules, name.upper())
+        ]
+        if entry.key not in ("j_blueprint", "j_brainstorm"):
+            assert bool(copied) is ("b" not in entry.limits), entry.key
+
+
 def test_diet_cola_gives_a_double_tag():
     run = at_blind(jokers="j_diet_cola")
     run.step(Action(ActionKind.SELL_JOKER, 0))

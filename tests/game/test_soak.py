@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.game.soak import play
@@ -14,3 +18,11 @@ def test_random_games(start):
         assert not trouble
         assert actions > 0
         assert ante >= -2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_100_000_random_games():
+    games = os.environ.get("SOAK_GAMES", "100000")
+    done = subprocess.run([sys.executable, "-m", "tests.game.soak", "--games", games], check=False)
+    assert done.returncode == 0
