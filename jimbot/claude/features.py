@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import zlib
 from collections.abc import Iterable
@@ -22,25 +21,25 @@ from jimbot.claude.question import Question
 Vector = npt.NDArray[np.float32]
 
 FIGURES = 12
-WORDS = 116
+WORDS = 52
 SIZE = FIGURES + WORDS
+_ASKED = {"kind", "state", "legal"}
 
 
 def exact_key(question: Question) -> bytes:
     """16 bytes that are equal for equal questions, whoever asks, however sure, however hurried."""
-    asked = question.model_dump(mode="json", include={"kind", "state", "legal"})
-    return hashlib.blake2b(
-        json.dumps(asked, sort_keys=True, separators=(",", ":")).encode(), digest_size=16
-    ).digest()
+    asked = question.model_dump_json(include=_ASKED)
+    return hashlib.blake2b(asked.encode(), digest_size=16).digest()
 
 
-def pattern(question: Question) -> str:
-    """Kind, stretch of the run, boss, and what can be done, in words."""
+def pattern(question: Question) -> bytes:
+    """8 bytes for the kind, the stretch of the run, the boss, and what can be done."""
     ante = question.state.ante
     stretch = "early" if ante <= 2 else "middle" if ante <= 5 else "late"
     boss = question.state.blind if question.state.boss else ""
     keys = ",".join(sorted({choice.key for choice in question.legal}))
-    return f"{question.kind}|{stretch}|{boss}|{keys}"
+    text = f"{question.kind}|{stretch}|{boss}|{keys}"
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
 def vector(question: Question) -> Vector:

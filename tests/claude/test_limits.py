@@ -309,18 +309,32 @@ def test_less_than_five_percent_consult_over_a_long_run(bench: Make, table: Clau
     run(main())
 
 
-@pytest.mark.parametrize("deadline_ms", [100, 300])
+@pytest.mark.parametrize("deadline_ms", [100, 500])
 def test_no_answer_is_later_than_its_deadline(bench: Make, deadline_ms: int) -> None:
+    """But for what the machine itself holds everybody up, which a second task measures."""
+    stalled = 0.0
+
+    async def watch() -> None:
+        nonlocal stalled
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(0.002)
+            stalled = max(stalled, loop.time() - began - 0.002)
+
     async def main() -> None:
+        nonlocal stalled
         async with bench(request_timeout_s=2.0) as b:
             b.standin.otherwise = Manner(wait_s=1.0)
             loop = asyncio.get_running_loop()
+            watching = asyncio.create_task(watch())
             for n in range(5):
-                began = loop.time()
+                began, stalled = loop.time(), 0.0
                 advice = await b.gateway.advise(question(n, deadline_ms=deadline_ms))
-                assert loop.time() - began <= deadline_ms / 1000
+                assert loop.time() - began <= deadline_ms / 1000 + stalled
                 assert (advice.source, advice.declined) == ("strategist", "deadline")
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(1.5)
+            watching.cancel()
             assert b.metric("late_total") == 5
             advice = await b.gateway.advise(question(0, deadline_ms=deadline_ms))
             assert advice.source == "cache:exact", "a late answer is kept"
