@@ -116,7 +116,10 @@ class Figures:
         antes = dict(store.range("game.ante", start=start, end=end, step=step, how="mean"))
         points = []
         # An empty bucket is one without games only after the first game there ever was.
-        first = self._first_game(bool(rates)) or now
+        first = self._first_game(bool(rates or store.recent_games(1)))
+        if first is None:
+            return Trends(start=start, end=now, step_ms=step, points=[])
+        first = min(first, *rates) if rates else first  # not every log is in order of time
         for time in range(max(start, first - first % step), end, step):
             rate = rates.get(time)
             began = max(time, first)

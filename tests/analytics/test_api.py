@@ -132,6 +132,13 @@ def test_trends_count_every_game_once_and_show_idle_time_as_zero(
     assert (idle["games_per_hour"], idle["win_rate"], idle["mean_ante"]) == (0, None, None)
 
 
+def test_trends_hold_games_that_came_late(analytics: Analytics, home: Home) -> None:
+    add(home, [game(ago_s=10), game(ago_s=1200), game(ago_s=600)])
+    analytics.caught_up(3)
+    points = analytics.get("/api/v1/trends", hours=1)["points"]
+    assert sum(point["games"] for point in points) == 3
+
+
 def test_training_shows_the_last_run_or_the_one_asked_for(analytics: Analytics, home: Home) -> None:
     old = [iteration(1, ago_s=600, run="old", loss=9.0, kl=0.5)]
     new = [iteration(n, ago_s=300 - 60 * n, run="new", loss=4.0 / n) for n in (1, 2, 4)]

@@ -242,6 +242,7 @@ def test_an_empty_home_says_what_to_do(opened: Open, service: Service, home: Hom
     expect(it.page.get_by_role("heading", name="No game has been played yet")).to_be_visible()
     expect(it.page.locator("#empty")).to_contain_text("jimbot up")
     expect(it.page.locator("#games")).to_have_text("No game yet.")
+    expect(it.page.locator("[data-chart=games_per_hour]")).to_contain_text("No game in this time")
     expect(it.page.locator("[data-chart=loss]")).to_contain_text("No training in this time")
     assert it.complaints == []
     add(home, [game()])
@@ -264,10 +265,15 @@ def test_says_since_when_it_is_stale_and_comes_back(
     stale = page.locator("#link")
     expect(stale).to_have_text(re.compile(r"^Stale since \d\d:\d\d:\d\d, connecting again$"))
     expect(page.locator("body")).to_have_class("stale")
+    # What cannot be asked does not look healthy.
+    verdict = page.locator("#verdict")
+    expect(verdict).to_have_attribute("data-status", "unknown")
+    expect(verdict).to_contain_text("cannot be reached")
     expect(page.locator("#games_finished")).to_have_text("1")
     add(home, [game(), game()])
     with running(home, table, port, log):
         expect(stale).to_have_text("Live", timeout=20_000)
+        expect(verdict).to_have_text("mcp, claude, ray-head, trainer are down")
         expect(page.locator("#games_finished")).to_have_text("3")
         expect(page.locator("#games tr")).to_have_count(3)
     page.close()

@@ -158,6 +158,10 @@ function showVerdict(expected) {
         : warned.length ? ["warn", `Running; ${names(warned)} ${warned.length === 1 ? "needs" : "need"} a look`]
           : expected.length ? ["ok", `All well: ${plural(expected.length, "service")} healthy`]
             : ["unknown", "No service has been checked"];
+  setVerdict(status, text);
+}
+
+function setVerdict(status, text) {
   $("verdict").dataset.status = status;
   say($("verdict"), text);
   document.title = status === "ok" ? "JimBot" : `${text} · JimBot`;
@@ -183,7 +187,7 @@ const MINUTE = 60e3, HOUR = 36e5, DAY = 864e5;
 const TIME_STEPS = [MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
   HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY];
 function timeTicks(start, end, count) {
-  const step = TIME_STEPS.find((step) => (end - start) / step <= count) ?? 56 * DAY;
+  const step = TIME_STEPS.find((step) => (end - start) / step <= count + .5) ?? 56 * DAY;
   const local = new Date(start).getTimezoneOffset() * MINUTE;
   const values = [];
   for (let time = Math.ceil((start - local) / step) * step + local; time <= end; time += step) values.push(time);
@@ -227,9 +231,7 @@ class Chart {
 
   text(point) {
     const { key, low, high, text } = this.draw;
-    const band = low ? ` (${text(point[low])} to ${text(point[high])})` : "";
-    const many = point.games === undefined ? "" : `, ${plural(point.games, "game")}`;
-    return `${text(point[key])}${band}${many}`;
+    return text(point[key]) + (low ? ` (${text(point[low])} to ${text(point[high])})` : "");
   }
 
   when(point) {
@@ -242,9 +244,11 @@ class Chart {
     const last = points.length - 1;
     const point = points[this.at ?? last];
     say(this.output, !point ? "" : this.at === null ? `last ${this.draw.text(point[this.draw.key])}` : `${this.when(point)}  ${this.text(point)}`);
+    this.figure.classList.toggle("chosen", this.at !== null);
     this.plot.setAttribute("aria-valuemax", Math.max(last, 0));
     this.plot.setAttribute("aria-valuenow", this.at ?? Math.max(last, 0));
-    this.plot.setAttribute("aria-valuetext", point ? `${this.when(point)}: ${this.text(point)}` : "no figures in this time");
+    this.plot.setAttribute("aria-valuetext", 
+      point ? `${this.when(point)}: ${this.text(point)}${point.games === undefined ? "" : `, ${plural(point.games, "game")}`}` : "no figures in this time");
   }
 
   choose(at) {
@@ -490,10 +494,10 @@ function connect() {
   stream?.close();
   stream = new EventSource("/api/v1/stream");
   const on = (name, show) => stream.addEventListener(name, (event) => {
-    show(JSON.parse(event.data));
     heard = Date.now();
     wait = 1000;
     setStale(false);
+    show(JSON.parse(event.data));
   });
   on("summary", showSummary);
   on("services", showServices);
@@ -509,6 +513,11 @@ function connect() {
 function setStale(is) {
   if (is !== stale && !is) { shown.games = null; refreshSoon(); }
   stale = is;
+  if (is) {
+    // What cannot be asked must not look healthy.
+    setVerdict("unknown", `Analytics cannot be reached; shown is how it was at ${clock(heard)}`);
+    servicesText = "";
+  }
   document.body.classList.toggle("stale", is);
   say($("link"), is ? `Stale since ${clock(heard)}, connecting again` : "Live");
   say($("clock"), is ? "" : clock(heard));
