@@ -3,6 +3,14 @@
 `Run` is one run; `Action` is what a player does; `jimbot.game.catalogue` lists what exists.
 `COMPILED` tells whether the compiled form runs: `jimbot.game._compiled` chooses it on import, and
 has to be imported first.
+
+In three places Balatro itself does not repeat from a seed, and this package chooses:
+
+- To Do List and Orbital Tag draw from the visible hand types in the order of a hash table; here
+  they are counted from High Card up.
+- Stone cards get a random rank each time one is asked for, so that a pair of them is possible in
+  the game, though very unlikely; here they never pair.
+- The art of some packs is drawn without the seed; here packs have no art.
 """
 
 from __future__ import annotations

@@ -538,7 +538,12 @@ def test_what_blueprint_can_copy():
     """The catalogue's limits agree with the rules; the sizes that jokers add are never copied."""
     from jimbot.game import rules
 
-    moments = [name for name in rules.Rule.__slots__ if name not in ("own", "added", "removed")]
+    moments = [
+        name
+        for name in dir(rules.Rule)
+        if not name.startswith("_") and name not in ("own", "added", "removed")
+    ]
+    assert len(moments) == 26
     for entry, rule in zip(JOKERS, rules.RULES, strict=True):
         copied = [
             name
