@@ -521,76 +521,74 @@ class Observer:
 
     def _state(self, run: Run, best_share: float) -> None:
         phase = run.phase_now
-        values: list[float] = [0.0] * 5
+        blind = run.blind
+        values = [0.0] * 8
         if phase < GAME_OVER:
             values[phase] = 1.0
-        slot = run.blind.slot if run.blind is not None else run.on_deck
-        slots = [0.0, 0.0, 0.0]
-        slots[slot] = 1.0
-        values += slots
+        values[5 + (blind.slot if blind is not None else run.on_deck)] = 1.0
         required = run.required
+        ahead = run.blinds_ahead
+        owned = run.draw_pile + run.discard_pile + run.in_play
+        money = run.money
         values += [
-            min(HIGH, run.ante / 8),
-            min(HIGH, run.round / 24),
+            run.ante / 8,
+            run.round / 24,
             log_scaled(required),
             log_scaled(run.chips),
             min(1.0, run.chips / required) if phase == SELECTING_HAND else 0.0,
             best_share,
-        ]
-        values += [log_scaled(ahead.required) for ahead in run.blinds_ahead]
-        full = run.draw_pile + run.discard_pile + run.in_play
-        values += [
+            log_scaled(ahead[0].required),
+            log_scaled(ahead[1].required),
+            log_scaled(ahead[2].required),
             log_scaled(run.best_hand),
-            float(run.blind is not None and run.blind.disabled),
-            min(HIGH, run.hands_left / 4),
-            min(HIGH, run.discards_left / 4),
-            money_scaled(run.money),
-            log_scaled(max(0, run.money)),
-            max(0, min(run.money, run.interest_cap)) // 5 / 5,
-            min(HIGH, run.reroll_cost / 20),
+            1.0 if blind is not None and blind.disabled else 0.0,
+            run.hands_left / 4,
+            run.discards_left / 4,
+            money / 40,
+            log_scaled(max(0, money)),
+            max(0, min(money, run.interest_cap)) // 5 / 5,
+            run.reroll_cost / 20,
             run.pack.picks / 2 if run.pack is not None else 0.0,
-            min(HIGH, run.hand_size / 8),
-            min(HIGH, len(run.hand) / 8),
-            min(HIGH, len(run.draw_pile) / 52),
-            min(HIGH, (len(full) + len(run.hand)) / 52),
-            min(HIGH, len(run.jokers) / 5),
-            max(LOW, min(HIGH, (run.joker_slots - len(run.jokers)) / 5)),
-            min(HIGH, len(run.consumables) / 2),
-            max(LOW, min(HIGH, (run.consumable_slots - len(run.consumables)) / 2)),
+            run.hand_size / 8,
+            len(run.hand) / 8,
+            len(run.draw_pile) / 52,
+            (len(owned) + len(run.hand)) / 52,
+            len(run.jokers) / 5,
+            (run.joker_slots - len(run.jokers)) / 5,
+            len(run.consumables) / 2,
+            (run.consumable_slots - len(run.consumables)) / 2,
             len(self.selected) / 5,
-            min(HIGH, self.page / 4),
+            self.page / 4,
         ]
-        suits = [0] * 4
-        ranks = [0] * 15
-        enhancements = [0] * 9
-        seals = [0] * 5
-        unseen = []
-        for card in run.hand:
-            if card.face_down:
-                unseen.append(card)
-                continue
-            suits[card.suit] += 1
-            ranks[card.rank] += 1
-            enhancements[card.enhancement] += 1
-            seals[card.seal] += 1
-        values += [min(HIGH, count / 8) for count in suits]
-        values += [min(HIGH, count / 4) for count in ranks[2:]]
-        suits = [0] * 4
-        ranks = [0] * 15
-        for card in run.draw_pile + unseen:
-            suits[card.suit] += 1
-            ranks[card.rank] += 1
-        for card in full + unseen:
-            if card.enhancement:
-                enhancements[card.enhancement] += 1
-            if card.seal:
-                seals[card.seal] += 1
-        values += [min(HIGH, count / 13) for count in suits]
-        values += [min(HIGH, count / 4) for count in ranks[2:]]
-        values += [min(HIGH, count / 8) for count in enhancements[1:]]
-        values += [min(HIGH, count / 8) for count in seals[1:]]
+        values += self._counts(run, owned)
         levels = run.hand_levels
         values += [level_scaled(entry.level) for entry in levels]
-        values += [min(HIGH, entry.played / 20) for entry in levels]
-        values += [float(redeemed) for redeemed in run.vouchers]
+        values += [entry.played / 20 for entry in levels]
+        values += run.vouchers
         self.state[:] = values
+        self.state.clip(LOW, HIGH, out=self.state)
+
+    def _counts(self, run: Run, owned: list[Card]) -> list[float]:
+        """Cards by suit and rank, in hand and not seen yet, and what is special among all."""
+        suits = [0.0] * 8
+        ranks = [0.0] * 30
+        enhancements = [0.0] * 9
+        seals = [0.0] * 5
+        unseen = run.draw_pile
+        for card in run.hand:
+            if card.face_down:
+                unseen = [*unseen, card]
+            else:
+                suits[card.suit] += 0.125
+                ranks[card.rank] += 0.25
+            enhancements[card.enhancement] += 0.125
+            seals[card.seal] += 0.125
+        for card in unseen:
+            suits[4 + card.suit] += 1 / 13
+            ranks[15 + card.rank] += 0.25
+        for card in owned:
+            if card.enhancement:
+                enhancements[card.enhancement] += 0.125
+            if card.seal:
+                seals[card.seal] += 0.125
+        return suits[:4] + ranks[2:15] + suits[4:] + ranks[17:] + enhancements[1:] + seals[1:]

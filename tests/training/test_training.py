@@ -103,6 +103,20 @@ def test_a_killed_head_takes_its_processes_along(services: Services) -> None:
     assert [process.name() for process in left] == []
 
 
+def test_another_cluster_in_its_place_is_not_joined(services: Services) -> None:
+    """Even one that lets us in, on our port."""
+    services.start("ray-head")
+    announcement = services.home.run / "ray-head.json"
+    deadline = time.monotonic() + 40
+    while not announcement.exists():
+        assert time.monotonic() < deadline, services.log("ray-head")[-2000:]
+        time.sleep(0.1)
+    announcement.write_text(announcement.read_text().replace("session_", "session_of_another_"))
+    services.start("mcp", "trainer")
+    assert services.running.pop("trainer").wait(timeout=60) == 2
+    assert "is not this home's" in services.log("trainer")
+
+
 def test_a_taken_port_is_named(services: Services) -> None:
     port = services.appliance.service("ray-head").ports["gcs"]
     with socket.socket() as other:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jimbot.env.environment import BalatroEnv
+from jimbot.events.event import Event
+from jimbot.events.payloads import GAME_FINISHED, GAME_STARTED, validate
+from jimbot.training import games
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.closed = False
+
+    def send(self, event: Event) -> None:
+        validate(event)
+        self.events.append(event)
+
+    def close(self, timeout: float) -> bool:
+        self.closed = True
+        return not timeout
+
+
+@pytest.fixture
+def outbox(monkeypatch: pytest.MonkeyPatch) -> Outbox:
+    outbox = Outbox()
+    monkeypatch.setattr(games, "EventClient", lambda *_, **__: outbox)
+    monkeypatch.setattr(games, "_outboxes", {})
+    monkeypatch.setattr(games, "_gatherers", {})
+    return outbox
+
+
+CONTEXT = {
+    "deck": "Red",
+    "stake": "White",
+    "events": "ws://127.0.0.1:1",
+    "journal": "journal",
+    "record_one_in": 4,
+}
+
+
+def finish_games(env: BalatroEnv, count: int) -> None:
+    for _ in range(count):
+        seen, _ = env.reset()
+        over = False
+        while not over:
+            row = seen["action_mask"].nonzero()[0][0]
+            seen, _, terminated, truncated, _ = env.step(row)
+            over = terminated or truncated
+
+
+def test_each_game_leaves_its_summary_and_one_in_so_many_its_actions(outbox: Outbox) -> None:
+    # Two environments of one process count together.
+    for env in (games.make_env(CONTEXT), games.make_env(CONTEXT)):
+        finish_games(env, 4)
+    summaries = [event.payload for event in outbox.events if event.type == GAME_FINISHED]
+    assert len(summaries) == 8
+    assert len({payload["game_id"] for payload in summaries}) == 8
+    assert [payload["recorded"] for payload in summaries] == [True, False, False, False] * 2
+    assert sum(event.type == GAME_STARTED for event in outbox.events) == 2
+    assert all(payload["policy"] == "ppo" for payload in summaries)
+
+
+def test_an_environment_alone_sends_nothing(outbox: Outbox) -> None:
+    context: dict[str, Any] = {"deck": "Blue", "stake": "Red"}
+    env = games.make_env(context)
+    finish_games(env, 1)
+    assert (env.run.deck, env.run.stake) == ("Blue", "Red")
+    assert outbox.events == []
+
+
+def test_closing_delivers_what_waits(outbox: Outbox) -> None:
+    games.make_env(CONTEXT)
+    assert games.close_outboxes(0) is True
+    assert outbox.closed
+    assert games.close_outboxes(0) is True  # there is nothing left to close
