@@ -20,6 +20,7 @@ from jimbot import __version__
 from jimbot.events.event import Event, first_problem, now_ms
 from jimbot.events.log import EventLog, LogError, Recorded
 from jimbot.events.payloads import (
+    GAME_ABANDONED,
     GAME_ACTION,
     GAME_FINISHED,
     GAME_STARTED,
@@ -68,12 +69,21 @@ class Outcome(Protocol):
     def hand_levels(self) -> Any: ...
 
 
+class Digested(Protocol):
+    """A state of a game that knows its digest; a `jimbot.game.Run` is one."""
+
+    def digest(self) -> str: ...
+
+
 class GameRecorder:
     """Follows one game while it is played; `finish` gives the events to send.
+
+    A game that may break off, a real one, is sent as it goes: `drain` gives what is new.
 
     Args:
         source: who played it, e.g. `ray-worker-1`.
         keep: record each action, not the summary alone.
+        played_on: the game, when it is not the simulator; such a game cannot be replayed.
     """
 
     def __init__(
@@ -86,6 +96,7 @@ class GameRecorder:
         source: str,
         keep: bool = False,
         game_id: str | None = None,
+        played_on: str = "simulator",
     ) -> None:
         self.game_id = game_id or new_game_id()
         self.keep = keep
@@ -96,40 +107,56 @@ class GameRecorder:
             "stake": stake,
             "policy": policy,
         }
+        self._played_on = played_on
         self._source = source
         self._started_ms = now_ms()
         self._began = time.perf_counter()
         self._count = 0
-        self._actions: list[tuple[list[Any], str]] = []
+        self._started = False
+        self._waiting: list[tuple[list[Any], str]] = []
 
-    def step(self, action: Action, run: Run) -> None:
+    @property
+    def actions(self) -> int:
+        """How many actions the game has seen."""
+        return self._count
+
+    def step(self, action: Action, run: Digested) -> None:
         """Note an action that `run` has just performed."""
         self._count += 1
         if self.keep:
-            self._actions.append((list(action.to_json()), run.digest()))
+            self._waiting.append((list(action.to_json()), run.digest()))
+
+    def drain(self) -> list[Event]:
+        """The events of a kept game that have not been given yet; they come before `finish`'s."""
+        events: list[Event] = []
+        if not self.keep:
+            return events
+        if not self._started:
+            self._started = True
+            started = {**self._identity, "rules": __version__, "played_on": self._played_on}
+            events.append(self._event(GAME_STARTED, "started", self._started_ms, started))
+        first = self._count - len(self._waiting)
+        now = now_ms()
+        for number, (action, digest) in enumerate(self._waiting, start=first):
+            payload = {
+                "game_id": self.game_id,
+                "number": number,
+                "action": action,
+                "digest": digest,
+            }
+            events.append(self._event(GAME_ACTION, f"{number:05d}", now, payload))
+        self._waiting = []
+        return events
+
+    def abandon(self, reason: str) -> list[Event]:
+        """The last events of a game that broke off."""
+        payload = {"game_id": self.game_id, "reason": reason[:500], "actions": self._count}
+        return [*self.drain(), self._event(GAME_ABANDONED, "abandoned", now_ms(), payload)]
 
     def finish(self, run: Outcome) -> list[Event]:
         """The finished game's events, in order: its summary last."""
         # Ids follow from the game's, so that a game sent twice is stored once.
-        finished_ms = now_ms()
-        events = []
-        if self.keep:
-            started = {**self._identity, "rules": __version__}
-            events.append(self._event(GAME_STARTED, "started", self._started_ms, started))
-            events += [
-                self._event(
-                    GAME_ACTION,
-                    f"{number:05d}",
-                    finished_ms,
-                    {
-                        "game_id": self.game_id,
-                        "number": number,
-                        "action": action,
-                        "digest": digest,
-                    },
-                )
-                for number, (action, digest) in enumerate(self._actions)
-            ]
+        events = self.drain()
         summary = {
             **self._identity,
             "won": run.won,
@@ -144,7 +171,7 @@ class GameRecorder:
             "hands": _hands_played(run),
             "recorded": self.keep,
         }
-        events.append(self._event(GAME_FINISHED, "finished", finished_ms, summary))
+        events.append(self._event(GAME_FINISHED, "finished", now_ms(), summary))
         return events
 
     def _event(self, kind: str, part: str, timestamp: int, payload: Mapping[str, Any]) -> Event:
@@ -261,6 +288,11 @@ def replay(game: RecordedGame) -> Iterator[Step]:
         raise LogError(
             f"game {game.game_id} was kept as a summary only",
             hint="Only some games are kept action by action: training.record_one_in in the table",
+        )
+    if started.played_on != "simulator":
+        raise LogError(
+            f"game {game.game_id} was dealt by {started.played_on}, and cannot be dealt again",
+            hint=f"See what was done: jimbot games show {game.game_id}",
         )
     for expected, recorded in enumerate(game.actions):
         if recorded.number != expected:

@@ -16,6 +16,7 @@ from jimbot.events.event import Event, EventError, UnknownType, first_problem
 GAME_STARTED = "GAME_STARTED"
 GAME_ACTION = "GAME_ACTION"
 GAME_FINISHED = "GAME_FINISHED"
+GAME_ABANDONED = "GAME_ABANDONED"
 TRAINING_ITERATION = "TRAINING_ITERATION"
 
 _GAME_ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -35,6 +36,9 @@ class GameStarted(_Payload):
     stake: str
     policy: str
     rules: Annotated[str, Field(description="JimBot's version, whose rules dealt this game")]
+    played_on: Annotated[
+        str, Field(max_length=64, description="`simulator`, or the game that dealt it instead")
+    ] = "simulator"
 
 
 class GameAction(_Payload):
@@ -66,6 +70,14 @@ class GameFinished(_Payload):
     )
     hands: dict[str, int] = Field(default_factory=dict, description="poker hand → times played")
     recorded: Annotated[bool, Field(description="the log holds its actions too")] = False
+
+
+class GameAbandoned(_Payload):
+    """The end of a game that nobody finished: it has no outcome and counts in no statistic."""
+
+    game_id: GameId
+    reason: Annotated[str, Field(max_length=500)]
+    actions: Annotated[int, Field(ge=0)]
 
 
 class TrainingIteration(_Payload):
@@ -206,6 +218,7 @@ PAYLOADS: dict[str, type[BaseModel]] = {
     GAME_STARTED: GameStarted,
     GAME_ACTION: GameAction,
     GAME_FINISHED: GameFinished,
+    GAME_ABANDONED: GameAbandoned,
     TRAINING_ITERATION: TrainingIteration,
     "connection_test": ConnectionTest,
     "HEARTBEAT": Heartbeat,

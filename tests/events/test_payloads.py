@@ -29,6 +29,7 @@ GOOD: dict[str, dict[str, Any]] = {
     | {"rules": "0.1.0"},
     "GAME_ACTION": {"game_id": "g1", "number": 0, "action": [0, 0, [1, 2]], "digest": "ab"},
     "GAME_FINISHED": FINISHED,
+    "GAME_ABANDONED": {"game_id": "g1", "reason": "restarted", "actions": 3},
     "TRAINING_ITERATION": {"run": "r", "iteration": 1, "steps": 10, "games": 2, "loss": None},
     "connection_test": {"anything": "goes"},
     "HEARTBEAT": {"version": "1.2", "uptime": 5, "headless": True, "game_state": 7},

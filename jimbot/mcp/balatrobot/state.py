@@ -73,6 +73,8 @@ def game_state(run: Run | None) -> GameState:
             "highlighted_limit": HIGHLIGHTED_LIMIT,
         },
     }
+    if run.last_tarot_planet >= 0:
+        state["last_tarot_planet"] = CONSUMABLES[run.last_tarot_planet].key
     if run.tags:
         state["tags"] = [
             {"key": tag.key, "name": tag.name, "effect": TAGS[tag.kind].text} for tag in run.tags

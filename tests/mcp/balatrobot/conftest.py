@@ -36,9 +36,11 @@ class Memory:
 class Player:
     """Calls methods as a client does, and holds every answer against the OpenRPC document."""
 
-    def __init__(self) -> None:
+    def __init__(self, validate_one_in: int = 1) -> None:
         self.files = Memory()
         self.game = Game(self.files)
+        self._asked = 0
+        self._validate_one_in = validate_one_in  # validating a state takes 100 ms
         self._schemas = {
             method["name"]: validator(method["result"]["schema"])
             for method in document()["methods"]
@@ -49,11 +51,12 @@ class Player:
         """The whole answer."""
         body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": 7})
         answer: dict[str, Any] = json.loads(rpc.answer(body.encode(), self.game.call))
+        self._asked += 1
         assert answer["jsonrpc"] == "2.0"
         assert answer["id"] == 7
         if "error" in answer:
             check_error(answer["error"])
-        elif method != "rpc.discover":
+        elif method != "rpc.discover" and self._asked % self._validate_one_in == 0:
             self._schemas[method].validate(answer["result"])
         return answer
 

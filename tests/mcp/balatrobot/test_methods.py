@@ -77,10 +77,11 @@ def test_a_won_run_goes_on_and_a_lost_one_is_over(player: Player) -> None:
     assert player.refused("start", deck="RED", stake="WHITE") == "INVALID_STATE"
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_game_through_the_interface_is_the_game_itself_and_its_states_are_valid(
-    player: Player, seed: int
+    seed: int,
 ) -> None:
+    player = Player(validate_one_in=12)
     rng = random.Random(seed)
     deck = rng.choice(document()["components"]["schemas"]["Deck"]["oneOf"])["const"]
     player.start(deck=deck, stake=rng.choice(["WHITE", "GOLD"]), seed=f"A{seed}")
@@ -96,9 +97,9 @@ def test_any_game_through_the_interface_is_the_game_itself_and_its_states_are_va
         request = request_of(twin, action)
         assert request is not None
         name, params = request
-        in_state = name not in ("sell", "use") or player("gamestate")["state"] not in (
-            "BLIND_SELECT",
-            "ROUND_EVAL",
+        in_state = name not in ("sell", "use") or twin.phase not in (
+            Phase.BLIND_SELECT,
+            Phase.ROUND_EVAL,
         )
         if not in_state:
             assert player.refused(name, **params) == "INVALID_STATE"
@@ -199,7 +200,8 @@ ANY_STATE = {"health", "gamestate", "menu", "load", "screenshot", "set"}
 
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) - ANY_STATE))
-def test_a_method_in_a_state_that_it_is_not_for(player: Player, name: str) -> None:
+def test_a_method_in_a_state_that_it_is_not_for(name: str) -> None:
+    player = Player(validate_one_in=50)
     method = METHODS[name]
     good = {"string": "x", "integer": 0, "boolean": True, "array": [0]}
     params = {f: good[kind.kind] for f, kind in method.fields.items() if kind.required}
@@ -283,7 +285,8 @@ def test_buy(player: Player) -> None:
     assert player("buy", pack=0)["state"] == "SMODS_BOOSTER_OPENED"
 
 
-def test_no_room_for_jokers_and_consumables(player: Player) -> None:
+def test_no_room_for_jokers_and_consumables() -> None:
+    player = Player(validate_one_in=10)
     player.to_shop()
     for _ in range(5):
         player("add", key="j_joker")
@@ -307,7 +310,8 @@ def test_no_room_for_jokers_and_consumables(player: Player) -> None:
         assert player.refused("pack", card=0) == "NOT_ALLOWED"
 
 
-def test_buy_and_use(player: Player) -> None:
+def test_buy_and_use() -> None:
+    player = Player(validate_one_in=10)
     player.to_shop()
     for _ in range(300):
         keys = [card["set"] for card in player("gamestate")["shop"]["cards"]]
@@ -353,7 +357,8 @@ def test_packs(player: Player, key: str, kinds: set[str]) -> None:
         assert player("pack", skip=True)["state"] == "SHOP"
 
 
-def test_targets_in_a_pack(player: Player) -> None:
+def test_targets_in_a_pack() -> None:
+    player = Player(validate_one_in=20)
     for number in range(60):
         player("menu")
         player("start", deck="RED", stake="WHITE", seed=f"P{number}")
@@ -488,7 +493,8 @@ def test_add(player: Player) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JokerKey", "TarotKey", "PlanetKey", "SpectralKey", "VoucherKey"])
-def test_everything_in_the_document_can_be_added(player: Player, kind: str) -> None:
+def test_everything_in_the_document_can_be_added(kind: str) -> None:
+    player = Player(validate_one_in=10)
     player.to_shop()
     for entry in document()["components"]["schemas"][kind]["oneOf"]:
         state = player("add", key=entry["const"])
@@ -562,10 +568,10 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_request_gets_an_answer_that_is_one(data: st.DataObject) -> None:
-    player = Player()
+    player = Player(validate_one_in=20)
     player.to_shop()
     for _ in range(4):
         method = data.draw(st.sampled_from(sorted(METHODS)) | st.text(max_size=5))
