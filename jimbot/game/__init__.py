@@ -4,10 +4,10 @@
 `COMPILED` tells whether the compiled form runs: `jimbot.game._compiled` chooses it on import, and
 has to be imported first.
 
-In three places Balatro itself does not repeat from a seed, and this package chooses:
+In three places Balatro itself does not always repeat from a seed, and this package chooses:
 
-- To Do List and Orbital Tag draw from the visible hand types in the order of a hash table; here
-  they are counted from High Card up.
+- To Do List, Orbital Tag and The Ox count the hand types in the order of a hash table, which is
+  another one once a saved run was loaded; here it is always that of a run played through.
 - Stone cards get a random rank each time one is asked for, so that a pair of them is possible in
   the game, though very unlikely; here they never pair.
 - The art of some packs is drawn without the seed; here packs have no art.

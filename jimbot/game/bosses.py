@@ -262,6 +262,7 @@ def disable(state: State) -> None:
     elif kind == VESSEL:
         blind.chips /= 3.0
     elif kind == MANACLE:
+        # The game deals for the size gained and once more: the hand ends one card over its size.
         state.change_hand_size(1)
         state.cards_owed += 1
     for i in range(len(state.hand)):

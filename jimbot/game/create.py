@@ -145,7 +145,8 @@ def new_joker(state: State, kind: int, edition: int) -> Joker:
     if count is not None:
         joker.count = count
     if kind == _TODO:
-        name_hand(state, joker)
+        hands = state.shown_hands()
+        joker.hand = hands[state.draws.below("to_do", len(hands))]
     elif kind == _LOYALTY:
         joker.count = state.stats.hands_played
     state.used_jokers[kind] = True
@@ -177,18 +178,6 @@ START_COUNTS: Final[dict[int, int]] = {
 }
 _TODO: Final = JOKER_BY_KEY["j_todo_list"]
 _LOYALTY: Final = JOKER_BY_KEY["j_loyalty_card"]
-
-
-def name_hand(state: State, joker: Joker) -> None:
-    """Let a To Do List name a hand, not the same again."""
-    shown = [entry.hand for entry in state.hand_levels if entry.visible]
-    old = joker.hand if joker.count else -1
-    joker.count = 1
-    while True:
-        hand = shown[state.draws.below("to_do", len(shown))]
-        if hand != old:
-            joker.hand = hand
-            return
 
 
 def create_joker(

@@ -60,6 +60,24 @@ HAND_NAMES: Final = (
     "Flush Five",
 )
 
+# The order in which LuaJIT 2.1.0-beta3, which the game ships, walks its table of hands: that of a
+# hash table filled from Flush Five to High Card. To Do List, Orbital Tag and the favourite hand
+# depend on it.
+HASH_ORDER: Final = [
+    FLUSH_HOUSE,
+    FULL_HOUSE,
+    FLUSH,
+    PAIR,
+    HIGH_CARD,
+    STRAIGHT_FLUSH,
+    STRAIGHT,
+    TWO_PAIR,
+    FLUSH_FIVE,
+    FIVE_OF_A_KIND,
+    THREE_OF_A_KIND,
+    FOUR_OF_A_KIND,
+]
+
 # By hand type: chips and mult at level 1, and what a level adds.
 BASE_CHIPS: Final = [5, 10, 20, 30, 30, 35, 40, 60, 100, 120, 140, 160]
 BASE_MULT: Final = [1, 2, 2, 3, 4, 4, 4, 7, 8, 12, 14, 16]

@@ -32,7 +32,7 @@ from jimbot.game.cards import (
     plain_card,
 )
 from jimbot.game.catalogue import FIRST_PLANET, FIRST_SPECTRAL
-from jimbot.game.create import SPECTRAL, TAROT, create_consumable, create_joker, name_hand
+from jimbot.game.create import SPECTRAL, TAROT, create_consumable, create_joker
 from jimbot.game.hands import (
     FLUSH,
     FOUR_OF_A_KIND,
@@ -532,7 +532,8 @@ def todo_list(play: Play, joker: Joker) -> None:
 
 @round_end("j_todo_list", own=True)
 def todo_list_renews(state: State, joker: Joker) -> None:
-    name_hand(state, joker)
+    hands = [hand for hand in state.shown_hands() if hand != joker.hand]
+    joker.hand = hands[state.draws.below("to_do", len(hands))]
 
 
 @main("j_cavendish")

@@ -114,7 +114,7 @@ def choose_blind(state: State) -> None:
         state.on_deck = BOSS
     state.blind_status[state.on_deck] = SELECT
     if state.ante not in state.orbital_hands:
-        shown = [entry.hand for entry in state.hand_levels if entry.visible]
+        shown = state.shown_hands()
         state.orbital_hands[state.ante] = [
             shown[state.draws.below("orbital", len(shown))] for _ in range(3)
         ]

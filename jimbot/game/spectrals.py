@@ -160,11 +160,12 @@ def _destroy_other_jokers(state: State, kept: Joker) -> None:
             state.remove_joker(joker)
 
 
-def has_joker(state: State, freed: int) -> bool:
-    return len(state.jokers) > 0 and state.joker_slots > 1
+def can_copy_joker(state: State, freed: int) -> bool:
+    """The game asks for room before it destroys the others."""
+    return 0 < len(state.jokers) < state.joker_slots
 
 
-@use("c_ankh", able=has_joker)
+@use("c_ankh", able=can_copy_joker)
 def ankh(state: State, places: list[int]) -> None:
     jokers = sorted(state.jokers, key=lambda joker: joker.id)
     model = jokers[state.draws.below("ankh_choice", len(jokers))]

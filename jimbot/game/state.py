@@ -17,7 +17,7 @@ from jimbot.game.cards import (
     Tag,
 )
 from jimbot.game.catalogue import CONSUMABLES, JOKER_BY_KEY, JOKERS, PACKS, VOUCHERS
-from jimbot.game.hands import HANDS, HandLevel
+from jimbot.game.hands import HANDS, HASH_ORDER, HandLevel
 from jimbot.game.rng import Streams
 from jimbot.game.rules import CARDS_ADDED, RULES
 
@@ -383,12 +383,9 @@ class State:
                     return
 
     def change_hand_size(self, by: int) -> None:
-        """Change the hand size; what is gained in the middle of a hand is dealt at once.
-
-        A single card is not: it comes with the next draw.
-        """
+        """Change the hand size; what is gained in the middle of a hand is dealt at once."""
         self.hand_size += by
-        if by > 1 and self.phase_now == SELECTING_HAND:
+        if by > 0 and self.phase_now == SELECTING_HAND:
             self.cards_owed += by
 
     def change_discards(self, by: int) -> None:
@@ -402,12 +399,16 @@ class State:
         entry.level = max(0, entry.level + by)
 
     def most_played(self) -> int:
-        """The favourite hand: most played, the stronger of equals."""
-        best = HANDS - 1
-        for hand in range(HANDS - 1, -1, -1):
-            if self.hand_levels[hand].played > self.hand_levels[best].played:
+        """The favourite hand: most played, of equals the last that the game comes upon."""
+        best = HASH_ORDER[0]
+        for hand in HASH_ORDER:
+            if self.hand_levels[hand].played >= self.hand_levels[best].played:
                 best = hand
         return best
+
+    def shown_hands(self) -> list[int]:
+        """The hand types that are not secret any more, in the order in which draws count them."""
+        return [hand for hand in HASH_ORDER if self.hand_levels[hand].visible]
 
     # Jokers
 

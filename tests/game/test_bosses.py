@@ -158,11 +158,15 @@ def test_ox_takes_the_money_for_the_favourite():
     assert run.money == 0
 
 
-def test_favourite_is_the_most_played_and_the_stronger_of_equals():
+def test_favourite_is_the_most_played_and_the_last_of_equals():
     run = at_blind()
     run.hand_levels[1].played = 3
     run.hand_levels[4].played = 3
     assert run.most_played() == 4
+    run.hand_levels[3].played = 3
+    assert run.most_played() == 3
+    run.hand_levels[0].played = 4
+    assert run.most_played() == 0
 
 
 def test_flint_halves_the_base():

@@ -319,6 +319,9 @@ def test_ankh_copies_one_and_destroys_the_others():
     run = table(HAND, jokers="j_joker:eternal j_egg:eternal")
     use(run, "c_ankh")
     assert len(run.jokers) == 3
+    full = table(HAND, jokers="j_joker j_egg j_half j_sly j_mad")
+    consumable(full, "c_ankh")
+    assert not full.is_legal(Action(ActionKind.USE_CONSUMABLE, 0)), "it wants room first"
 
 
 def test_hex_polishes_one_and_destroys_the_others():

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from jimbot.game.hands import HAND_NAMES, find
+from jimbot.game.hands import HAND_NAMES, HASH_ORDER, find
 from tests.game.situations import at_blind, cards
 
 RUN = at_blind()
@@ -103,3 +103,15 @@ def test_stone_cards_always_score():
     assert run.preview((0, 1, 2)).scoring == (0, 1, 2)
     run.hand = cards(run, "2S:stone 3D:stone")
     assert run.preview((0, 1)).score == 5 + 100
+
+
+def test_hands_are_counted_in_the_games_hash_order():
+    """LuaJIT 2.0 hashes strings as the 2.1.0-beta3 that the game ships does; later ones do not."""
+    luajit = pytest.importorskip("lupa.luajit20")
+    names = [f'["{HAND_NAMES[hand]}"] = {{}}' for hand in range(11, -1, -1)]
+    walk = luajit.LuaRuntime().eval(
+        "function() local found = {}"
+        f" for name in pairs({{{', '.join(names)}}}) do found[#found + 1] = name end"
+        " return table.concat(found, ',') end"
+    )
+    assert walk().split(",") == [HAND_NAMES[hand] for hand in HASH_ORDER]

@@ -531,6 +531,10 @@ def test_hand_size_gained_in_the_middle_of_a_hand_is_dealt_at_once():
     run = at_blind(jokers="j_luchador", boss="bl_manacle")
     assert len(run.hand) == 7
     run.step(Action(ActionKind.SELL_JOKER, 0))
+    assert (len(run.hand), run.hand_size) == (9, 8), "as in the game, one too many"
+    run = at_blind(jokers="j_merry_andy")
+    assert len(run.hand) == 7
+    run.step(Action(ActionKind.SELL_JOKER, 0))
     assert len(run.hand) == 8
 
 
