@@ -6,8 +6,9 @@ Prices and models change more often than code: whoever changes them does it in t
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -91,6 +92,18 @@ class ClaudeLimits(_Row):
     analysis_queue: Count
 
     budgets: Budgets
+
+    @field_validator("base_urls")
+    @classmethod
+    def _are_private(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        """A key never travels in the clear, except to a stand-in on this machine."""
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme != "https" and not (
+                parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+            ):
+                raise ValueError(f"{url} is neither https nor on this machine")
+        return urls
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
