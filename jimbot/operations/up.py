@@ -12,7 +12,7 @@ import psutil
 from pydantic import BaseModel, Field
 
 from jimbot.appliance import Appliance, Home
-from jimbot.events import EventLog, LogError, open_log
+from jimbot.events import EventLog, LogError, LogMissing, open_log
 from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
 from jimbot.mcp.journal import Auditor
 from jimbot.operations import preflight, state
@@ -122,7 +122,7 @@ class _Run:
         )
         self.log: EventLog | None = None
         self.auditor: Auditor | None = None
-        self.before = self._counts()
+        self.before: _Counts | None = self._counts()
         self.stopping = False
 
     async def until_done(self) -> Summary:
@@ -191,7 +191,9 @@ class _Run:
 
     def _count(self) -> None:
         """Bring the summary's counts up to date."""
-        now = self._counts()
+        if (now := self._counts()) is None:
+            return
+        self.before = self.before or now
         self.summary.events_stored = now.stored - self.before.stored
         self.summary.games_finished = now.games - self.before.games
         self.summary.training_iterations = now.iterations - self.before.iterations
@@ -201,14 +203,19 @@ class _Run:
             self.summary.peak_rss_mb[name] = round(service.peak_rss_mb, 1)
             self.summary.restarts[name] = service.restarts
 
-    def _counts(self) -> _Counts:
-        """What the log holds, and what the journals of acknowledged ids say that it must hold."""
+    def _counts(self) -> _Counts | None:
+        """What the log holds, and what the journals of acknowledged ids say that it must hold.
+
+        None while it cannot be read: an older log that mcp still has to bring up to date, or one
+        that is damaged, which mcp says itself.
+        """
         if self.log is None or self.auditor is None:
             try:
                 self.log = open_log(self.home, read_only=True)
-            except LogError:
-                # mcp has not made it yet, or says itself what is wrong with it.
+            except LogMissing:
                 return _Counts()
+            except LogError:
+                return None
             self.auditor = Auditor(self.home.acknowledged, self.log)
         audit = self.auditor.audit()
         return _Counts(
