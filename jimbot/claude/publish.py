@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 
 from jimbot.claude.ledger import Entry, Ledger
+from jimbot.errors import JimbotError
 from jimbot.events.event import Event
 from jimbot.mcp.client import EventClient
 
@@ -47,12 +49,19 @@ def event(entry: Entry) -> Event:
 async def run(ledger: Ledger, url: str) -> None:
     """Send what the log does not know, every few seconds, until cancelled."""
     client: EventClient | None = None
+    said = ""
     try:
         while True:
-            if entries := ledger.unsent():
-                client = client or EventClient(url)
-                if await asyncio.to_thread(_send, client, entries):
-                    ledger.mark_sent(entry.id for entry in entries)
+            try:
+                if entries := ledger.unsent():
+                    client = client or EventClient(url)
+                    if await asyncio.to_thread(_send, client, entries):
+                        ledger.mark_sent(entry.id for entry in entries)
+                said = ""
+            except (JimbotError, sqlite3.Error) as error:
+                # Kept in the ledger, and tried again: a cost is never lost, only late.
+                if said != (said := str(error)):
+                    _log.warning("costs wait for the log", extra={"fields": {"error": said}})
             await asyncio.sleep(EVERY_S)
     finally:
         if client is not None:
