@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time as clock
-from collections.abc import Callable, Iterable
-from functools import cache
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterable
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar, cast
 
 from jimbot.analytics.models import (
     Counted,
@@ -34,10 +34,12 @@ from jimbot.metrics.wilson import wilson
 
 MINUTE, HOUR, DAY = queries.MINUTE, queries.HOUR, queries.DAY
 _END_OF_TIME = 1 << 53
-_BEST_HAND_S = 30.0
+_BEST_HAND_S, _CATCHING_UP_S = 300.0, 5.0
+_CURVES_KEPT = 64
 BUCKETS = 96  # a chart's points: more than a phone shows, fewer than one sees apart
 
 S = TypeVar("S", bound=Store)
+A = TypeVar("A")
 
 _FIGURES = ("loss", "policy_loss", "value_loss", "entropy", "kl", "return_mean", "steps_per_s")
 
@@ -59,8 +61,10 @@ class Figures:
         self._lock = threading.RLock()
         self._log: EventLog | None = None
         self._summary: tuple[float, Summary] | None = None
-        self._best = _Best(-math.inf, None)
+        self._best = _Best(-math.inf, False, None)
         self._first_game_at: int | None = None
+        self._curves_lock = threading.Lock()
+        self._curves: dict[Hashable, tuple[float, Any]] = {}
 
     def summary(self) -> Summary:
         """The figures of the moment; made at most once a second."""
@@ -70,9 +74,11 @@ class Figures:
             return self._summary[1]
 
     def forget(self) -> None:
-        """Make the next summary afresh."""
+        """Make the next answers afresh."""
+        with self._curves_lock:
+            self._curves.clear()
         with self._lock:
-            self._summary, self._best = None, _Best(-math.inf, None)
+            self._summary, self._best = None, _Best(-math.inf, False, None)
 
     def _make_summary(self) -> Summary:
         store, now = self._series(), now_ms()
@@ -108,6 +114,26 @@ class Figures:
         )
 
     def trends(self, span_ms: int) -> Trends:
+        return self._kept(("trends", span_ms), span_ms, lambda: self._make_trends(span_ms))
+
+    def training(self, span_ms: int, run: str | None) -> Training:
+        make = partial(self._make_training, span_ms, run)
+        return self._kept(("training", span_ms, run), span_ms, make)
+
+    def _kept(self, question: Hashable, span_ms: int, make: Callable[[], A]) -> A:
+        """A curve, made again when about a thousandth of its time has gone by."""
+        with self._curves_lock:
+            found = self._curves.get(question)
+            if found and clock.monotonic() < found[0]:
+                return cast(A, found[1])
+            answer = make()
+            if len(self._curves) >= _CURVES_KEPT:
+                self._curves.clear()
+            until = clock.monotonic() + min(span_ms / 1e6, 60.0)
+            self._curves[question] = until, answer
+            return answer
+
+    def _make_trends(self, span_ms: int) -> Trends:
         store, now = self._series(), now_ms()
         start, end = now - span_ms, now + 1
         step = queries.nice_step(start, now, BUCKETS)
@@ -138,7 +164,7 @@ class Figures:
             )
         return Trends(start=start, end=now, step_ms=step, points=points)
 
-    def training(self, span_ms: int, run: str | None) -> Training:
+    def _make_training(self, span_ms: int, run: str | None) -> Training:
         store, now = self._series(), now_ms()
         start, end = now - span_ms, now + 1
         step = queries.nice_step(start, now, BUCKETS)
@@ -250,14 +276,17 @@ class Figures:
         return self._first_game_at
 
     def _best_hand(self, store: SeriesStore, last_day: float | None, behind: int) -> float | None:
-        """The best hand of all time. Old games are asked seldom, unless they still come in."""
-        if behind or clock.monotonic() - self._best.asked > _BEST_HAND_S:
-            self._best = _Best(clock.monotonic(), queries.best_hand(store, 0, _END_OF_TIME))
-        return _larger(self._best.hand, last_day)
+        """The best hand of all time. New ones are in the last day's, so all are asked seldom."""
+        best, now = self._best, clock.monotonic()
+        if now - best.asked > (_CATCHING_UP_S if best.behind else _BEST_HAND_S):
+            hand = queries.best_hand(store, 0, _END_OF_TIME)
+            best = self._best = _Best(now, behind > 0, hand)
+        return _larger(best.hand, last_day)
 
 
 class _Best(NamedTuple):
     asked: float
+    behind: bool  # old games were still coming in
     hand: float | None
 
 
