@@ -12,7 +12,6 @@ from jimbot.game.catalogue import (
     CONSUMABLES,
     EDITIONS,
     ENHANCEMENTS,
-    JOKER_BY_KEY,
     JOKERS,
     PACKS,
     RANKS,
@@ -564,8 +563,3 @@ class Blind:
 
     def __repr__(self) -> str:
         return f"<Blind {self.name}>"
-
-
-def joker_kind(key: str) -> int:
-    """The number of a joker."""
-    return JOKER_BY_KEY[key]

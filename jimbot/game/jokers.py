@@ -417,8 +417,6 @@ def burglar(state: State, joker: Joker) -> None:
 @main("j_blackboard")
 def blackboard(play: Play, joker: Joker) -> None:
     for card in play.held:
-        if play.preview and card.face_down:
-            continue
         smeared = play.state.smeared
         if not (
             in_suit_for_flush(card, SPADES, smeared) or in_suit_for_flush(card, CLUBS, smeared)

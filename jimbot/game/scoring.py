@@ -247,8 +247,6 @@ def _score_held(play: Play, card: Card) -> None:
     """Let one held card act as often as it triggers."""
     state = play.state
     acting = state.acting
-    if play.preview and card.face_down:
-        return
     triggers = 1
     first = True
     while triggers > 0:
@@ -389,9 +387,11 @@ def preview(state: State, places: tuple[int, ...]) -> Preview:
     held: list[Card] = []
     hand = state.hand
     for i in range(len(hand)):
+        if hand[i].face_down:
+            continue
         if (chosen >> i) & 1 == 0:
             held.append(hand[i])
-        elif not hand[i].face_down:
+        else:
             cards.append(hand[i])
             where.append(i)
     found = find_hand(state, cards)

@@ -221,6 +221,8 @@ def test_hidden_cards_are_not_looked_at():
     before = run.preview((0,))
     run.hand = list(reversed(run.hand))
     assert run.preview((0,)).score == before.score
+    run = at_blind(boss="bl_house", jokers="j_raised_fist j_baron")
+    assert run.preview((0,)).mult == 1
 
 
 def test_manacle_takes_hand_size():
