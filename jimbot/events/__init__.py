@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jimbot.events.event import Event, EventError, new_event_id, now_ms, parse_event
-from jimbot.events.log import Appended, EventLog, LogError, LogMissing, Recorded
+from jimbot.events.log import (
+    NO_STREAM,
+    Appended,
+    EventLog,
+    LogError,
+    LogMissing,
+    Recorded,
+    Snapshot,
+    WrongRevision,
+)
 from jimbot.events.payloads import stream_of, validate
 from jimbot.events.sqlite import SQLiteEventLog
 
@@ -13,6 +22,7 @@ if TYPE_CHECKING:
     from jimbot.appliance import Home
 
 __all__ = [
+    "NO_STREAM",
     "Appended",
     "Event",
     "EventError",
@@ -20,6 +30,8 @@ __all__ = [
     "LogError",
     "LogMissing",
     "Recorded",
+    "Snapshot",
+    "WrongRevision",
     "init",
     "new_event_id",
     "now_ms",

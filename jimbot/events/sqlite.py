@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jimbot.events.event import Event, EventError
-from jimbot.events.log import Appended, LogError, LogMissing, Recorded
+from jimbot.events import packing
+from jimbot.events.event import Event
+from jimbot.events.log import (
+    NO_STREAM,
+    Appended,
+    LogError,
+    LogMissing,
+    Recorded,
+    Snapshot,
+    WrongRevision,
+)
+from jimbot.sqlite import FileKind, SQLiteFile
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x4A424F54  # "JBOT": tells our files from other programs' SQLite files
-
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
+_FIRST = """
 CREATE TABLE events (
     position  INTEGER PRIMARY KEY,
     stream    TEXT NOT NULL,
@@ -40,18 +44,37 @@ CREATE UNIQUE INDEX events_by_stream ON events (stream, revision);
 CREATE INDEX events_by_type ON events (type, position);
 -- Counting rows reads all of them; the dashboard asks every second.
 CREATE TABLE counts (type TEXT PRIMARY KEY, events INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
 """
 
-_COLUMNS = (
-    "position, stream, revision, event_id, type, source, timestamp, version, priority, payload"
+_COMPRESSED_AND_TRIMMED = """
+-- The payload where it was worth compressing; `payload` is empty then.
+ALTER TABLE events ADD COLUMN packed BLOB;
+-- How far streams had come whose last events were scavenged.
+CREATE TABLE trimmed (stream TEXT PRIMARY KEY, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE snapshots (
+    stream   TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    state    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+KIND = FileKind(
+    name="event log",
+    article="an",
+    application_id=0x4A424F54,  # "JBOT"
+    migrations=(_FIRST, _COMPRESSED_AND_TRIMMED),
+    durable=True,
+    error=LogError,
+    missing=LogMissing,
+    rescue="restore the log from a backup; it was left as it is",
+    make="Start mcp",
 )
 
-_BUSY_S = 5.0
-# Above this size a full check would delay the start; damage is then met at the page it hit.
-_CHECKED_WHOLE = 64 << 20
+_COLUMNS = (
+    "position, stream, revision, event_id, type, source, timestamp, version, priority, payload,"
+    " packed"
+)
+_SCAVENGED_AT_A_TIME = 5000
 
 
 class SQLiteEventLog:
@@ -67,39 +90,17 @@ class SQLiteEventLog:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._write_lock = threading.Lock()
-        self._read_lock = threading.Lock()
-        self._writer: sqlite3.Connection | None = None
-        self._reader: sqlite3.Connection | None = None
-        try:
-            with self._explained("open"):
-                self._check_file(missing_ok=not read_only)
-                if not read_only:
-                    self._writer = self._open_writer()
-                self._reader = self._connect("ro")
-                self._check_content(self._reader)
-        except BaseException:
-            self.close()
-            raise
-        self._inode = path.stat().st_ino
+        self._file = SQLiteFile(path, KIND, read_only=read_only)
 
-    def append(self, items: Sequence[tuple[str, Event]]) -> list[Appended]:
+    def append(
+        self, items: Sequence[tuple[str, Event]], *, expected: Mapping[str, int] | None = None
+    ) -> list[Appended]:
         if not items:
             return []
         # Encoded first, so that what cannot be stored fails before the transaction.
-        rows = [(stream, event, _encode_payload(event)) for stream, event in items]
-        with self._write_lock, self._explained("write to"):
-            writer = self._open(self._writer)
-            self._check_in_place()
-            try:
-                writer.execute("BEGIN IMMEDIATE")
-                results = _insert(writer, rows)
-                writer.execute("COMMIT")
-            except BaseException:
-                if writer.in_transaction:
-                    writer.execute("ROLLBACK")
-                raise
-        return results
+        rows = [(stream, event, *packing.encode(event)) for stream, event in items]
+        with self._file.transaction() as writer:
+            return _insert(writer, rows, expected or {})
 
     def read(
         self,
@@ -136,175 +137,83 @@ class SQLiteEventLog:
         walked = [value for kind in types for value in (kind, *values, limit)]
         return self._recorded(query, [*walked, limit])
 
-    def read_stream(self, stream: str, *, limit: int | None = None) -> list[Recorded]:
-        query = f"SELECT {_COLUMNS} FROM events WHERE stream = ? ORDER BY revision LIMIT ?"
-        return self._recorded(query, [stream, -1 if limit is None else limit])
+    def read_stream(
+        self, stream: str, *, after: int = NO_STREAM, limit: int | None = None
+    ) -> list[Recorded]:
+        query = (
+            f"SELECT {_COLUMNS} FROM events WHERE stream = ? AND revision > ?"
+            " ORDER BY revision LIMIT ?"
+        )
+        return self._recorded(query, [stream, after, -1 if limit is None else limit])
 
     def contains(self, event_ids: Iterable[str]) -> set[str]:
         query = "SELECT event_id FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
-        return {row[0] for row in self._rows(query, [json.dumps(list(event_ids))])}
+        return {row[0] for row in self._file.rows(query, [json.dumps(list(event_ids))])}
 
     def position(self) -> int:
-        return int(self._rows("SELECT coalesce(max(position), 0) FROM events", [])[0][0])
+        return int(self._file.rows("SELECT coalesce(max(position), 0) FROM events")[0][0])
 
     def count(self, types: Collection[str] | None = None) -> int:
         query, values = "SELECT coalesce(sum(events), 0) FROM counts", []
         if types is not None:
             query += " WHERE type IN (SELECT value FROM json_each(?))"
             values = [json.dumps(list(types))]
-        return int(self._rows(query, values)[0][0])
+        return int(self._file.rows(query, values)[0][0])
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        state = json.dumps(snapshot.state, separators=(",", ":"))
+        with self._file.transaction() as writer:
+            writer.execute(
+                "INSERT INTO snapshots VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET"
+                " revision = excluded.revision, state = excluded.state"
+                " WHERE excluded.revision >= revision",
+                (snapshot.stream, snapshot.revision, state),
+            )
+
+    def snapshot(self, stream: str) -> Snapshot | None:
+        rows = self._file.rows("SELECT revision, state FROM snapshots WHERE stream = ?", [stream])
+        return Snapshot(stream, rows[0][0], json.loads(rows[0][1])) if rows else None
+
+    def scavenge(self, before: int, keep: Collection[str]) -> int:
+        removed, after = 0, 0
+        last = self.position()
+        while True:
+            # In small transactions, so that appends get their turn.
+            with self._file.transaction() as writer:
+                rows = writer.execute(
+                    "SELECT position, stream, revision, type FROM events"
+                    " WHERE position > ? AND position < ? AND timestamp < ?"
+                    " AND type NOT IN (SELECT value FROM json_each(?)) ORDER BY position LIMIT ?",
+                    (after, last, before, json.dumps(list(keep)), _SCAVENGED_AT_A_TIME),
+                ).fetchall()
+                _remove(writer, rows)
+            removed += len(rows)
+            if len(rows) < _SCAVENGED_AT_A_TIME:
+                return removed
+            after = rows[-1][0]
+
+    def copy(self, to: Path) -> None:
+        self._file.copy(to)
 
     def close(self) -> None:
-        with self._write_lock, self._read_lock:
-            # The writer last: SQLite folds the WAL into the file when its last user, if it may
-            # write, closes.
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    connection.close()
-            self._reader = self._writer = None
+        self._file.close()
 
     def _recorded(self, query: str, values: Sequence[Any]) -> list[Recorded]:
-        rows = self._rows(query, values)
+        rows = self._file.rows(query, values)
         try:
             return [_decode(row) for row in rows]
         except ValueError as error:
-            raise self._damaged(str(error)) from error
-
-    def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._read_lock, self._explained("read"):
-            return self._open(self._reader).execute(query, values).fetchall()
-
-    def _open(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
-        if connection is None:
-            read_only = self._reader is not None
-            raise LogError(
-                f"the event log {self.path} is "
-                + ("open for reading only" if read_only else "closed")
-            )
-        return connection
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=_BUSY_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
-    def _open_writer(self) -> sqlite3.Connection:
-        writer = self._connect("rwc")
-        try:
-            if not _is_empty(writer):
-                self._check_content(writer)
-            writer.execute("PRAGMA journal_mode = WAL")
-            writer.execute("PRAGMA synchronous = FULL")
-            writer.execute("PRAGMA journal_size_limit = 67108864")
-            if _is_empty(writer):
-                writer.executescript(_SCHEMA)
-        except BaseException:
-            writer.close()
-            raise
-        return writer
-
-    def _check_file(self, *, missing_ok: bool) -> None:
-        """Look at the file before SQLite touches it, since SQLite lays out an empty one."""
-        try:
-            with self.path.open("rb") as file:
-                start = file.read(16)
-        except FileNotFoundError:
-            if missing_ok:
-                return
-            raise self._missing() from None
-        if not start and not missing_ok:
-            raise self._missing()
-        if start and start != b"SQLite format 3\x00":
-            raise LogError(
-                f"{self.path} is not an event log: it is no SQLite file",
-                hint="Move it away, or restore the log from a backup; it was left as it is",
-            )
-
-    def _check_content(self, connection: sqlite3.Connection) -> None:
-        if _is_empty(connection):
-            raise self._missing()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise LogError(
-                f"{self.path} is not an event log: another program's SQLite file",
-                hint="Move it away; it was left as it is",
-            )
-        if version > SCHEMA_VERSION:
-            raise LogError(
-                f"{self.path} was written by a newer JimBot"
-                f" (schema {version}, this one knows {SCHEMA_VERSION})",
-                hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
-            )
-        if self.path.stat().st_size <= _CHECKED_WHOLE:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise self._damaged(str(found).splitlines()[-1])
-
-    def _check_in_place(self) -> None:
-        """Appends to a file that somebody removed would succeed, and be lost."""
-        try:
-            if self.path.stat().st_ino == self._inode:
-                return
-        except FileNotFoundError:
-            pass
-        raise LogError(
-            f"{self.path} was removed or replaced while it was in use",
-            hint="Put it back, or restart mcp to begin with what is there now",
-        )
-
-    def _missing(self) -> LogMissing:
-        return LogMissing(
-            f"there is no event log at {self.path} yet", hint="Start mcp, or run: jimbot init-db"
-        )
-
-    def _damaged(self, what: str) -> LogError:
-        return LogError(
-            f"the event log {self.path} is damaged: {what}",
-            hint="Stop JimBot and restore the log from a backup; it was left as it is",
-        )
-
-    @contextmanager
-    def _explained(self, verb: str) -> Iterator[None]:
-        """Turn what SQLite and the system raise into one line for a person."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", "") or ""
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                raise self._damaged(str(error)) from error
-            raise LogError(
-                f"cannot {verb} the event log {self.path}: {error}", hint=_hint(name)
-            ) from error
-        except OSError as error:
-            raise LogError(
-                f"cannot {verb} the event log {self.path}: {error.strerror}",
-                hint=f"Make {self.path.parent} a directory that JimBot may write to",
-            ) from error
+            raise self._file.damaged(str(error)) from error
 
 
-def _hint(name: str) -> str:
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return "Free disk space or mend the disk; nothing was half-written"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "Another process is writing to it; stop that one"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return "Make the file and its directory writable for JimBot's user"
-    return "See the service's log"
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
-
-
-def _insert(writer: sqlite3.Connection, rows: Sequence[tuple[str, Event, str]]) -> list[Appended]:
+def _insert(
+    writer: sqlite3.Connection,
+    rows: Sequence[tuple[str, Event, str, bytes | None]],
+    expected: Mapping[str, int],
+) -> list[Appended]:
     """Insert those of `rows` that are not stored yet; inside the caller's transaction."""
-    ids = json.dumps([event.event_id for _, event, _ in rows])
-    streams = json.dumps(list({stream for stream, _, _ in rows}))
+    ids = json.dumps([event.event_id for _, event, _, _ in rows])
+    streams = json.dumps(list({stream for stream, _, _, _ in rows}))
     known: dict[str, int] = dict(
         writer.execute(
             "SELECT event_id, position FROM events"
@@ -314,16 +223,24 @@ def _insert(writer: sqlite3.Connection, rows: Sequence[tuple[str, Event, str]]) 
     )
     revisions: dict[str, int] = dict(
         writer.execute(
-            "SELECT value, coalesce((SELECT max(revision) FROM events WHERE stream = value), -1)"
-            " FROM json_each(?)",
+            "SELECT value, max("
+            "coalesce((SELECT max(revision) FROM events WHERE stream = value), -1),"
+            " coalesce((SELECT revision FROM trimmed WHERE stream = value), -1)"
+            ") FROM json_each(?)",
             [streams],
         )
     )
+    for stream in {stream for stream, event, _, _ in rows if event.event_id not in known}:
+        if (wanted := expected.get(stream)) is not None and wanted != revisions[stream]:
+            raise WrongRevision(
+                f"stream {stream} is at revision {revisions[stream]}, not at {wanted}",
+                hint="Read it again and decide anew",
+            )
     (position,) = writer.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
     results = []
     new = []
     counts: Counter[str] = Counter()
-    for stream, event, payload in rows:
+    for stream, event, payload, packed in rows:
         first = known.get(event.event_id)
         if first is not None:
             results.append(Appended(first, duplicate=True))
@@ -344,30 +261,45 @@ def _insert(writer: sqlite3.Connection, rows: Sequence[tuple[str, Event, str]]) 
                 event.version,
                 event.priority,
                 payload,
+                packed,
             )
         )
         results.append(Appended(position, duplicate=False))
-    writer.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)", new)
+    writer.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", new)
+    _count(writer, counts)
+    return results
+
+
+def _remove(writer: sqlite3.Connection, rows: Sequence[tuple[int, str, int, str]]) -> None:
+    """Remove `(position, stream, revision, type)`; inside the caller's transaction."""
+    writer.executemany(
+        "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET"
+        " revision = max(revision, excluded.revision)",
+        [(stream, revision) for _, stream, revision, _ in rows],
+    )
+    writer.executemany("DELETE FROM events WHERE position = ?", [(row[0],) for row in rows])
+    # Only streams whose last events are gone need to be remembered.
+    writer.executemany(
+        "DELETE FROM trimmed WHERE stream = ?1"
+        " AND EXISTS (SELECT 1 FROM events WHERE stream = ?1 AND revision > trimmed.revision)",
+        [(stream,) for stream in {row[1] for row in rows}],
+    )
+    _count(writer, {kind: -n for kind, n in Counter(row[3] for row in rows).items()})
+
+
+def _count(writer: sqlite3.Connection, counts: Mapping[str, int]) -> None:
     writer.executemany(
         "INSERT INTO counts VALUES (?, ?)"
         " ON CONFLICT (type) DO UPDATE SET events = events + excluded.events",
         counts.items(),
     )
-    return results
-
-
-def _encode_payload(event: Event) -> str:
-    try:
-        return json.dumps(event.payload, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise EventError(f"event {event.event_id} cannot be written as JSON: {error}") from None
 
 
 def _decode(row: tuple[Any, ...]) -> Recorded:
-    position, stream, revision, event_id, kind, source, timestamp, version, priority, payload = row
+    position, stream, revision, event_id, kind, source, timestamp, version, priority = row[:9]
     try:
-        decoded = json.loads(payload)
-    except (ValueError, RecursionError) as error:
+        payload = packing.decode(*row[9:])
+    except ValueError as error:
         raise ValueError(f"the event at position {position} does not hold JSON") from error
     # Not validated again: it was when it came in.
     event = Event.model_construct(
@@ -377,6 +309,6 @@ def _decode(row: tuple[Any, ...]) -> Recorded:
         timestamp=timestamp,
         version=version,
         priority=priority,
-        payload=decoded,
+        payload=payload,
     )
     return Recorded(position, stream, revision, event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jimbot.metrics.games import GameCount, GameRow, Kind
-from jimbot.metrics.series import How, Point, SeriesError, SeriesMissing, SeriesStore
+from jimbot.metrics.series import How, Keep, Point, SeriesError, SeriesMissing, SeriesStore
 
 if TYPE_CHECKING:
     from jimbot.appliance import Home
@@ -14,6 +14,7 @@ __all__ = [
     "GameCount",
     "GameRow",
     "How",
+    "Keep",
     "Kind",
     "Point",
     "SeriesError",

@@ -18,7 +18,8 @@ How = Literal["sum", "count", "mean", "min", "max", "last", "p50", "p95", "p99"]
 """How the points of one bucket become one value.
 
 `last` is the latest by time, of equals the one written last. Percentiles are by nearest rank: the
-smallest value that at least so many percent of the values do not exceed.
+smallest value that at least so many percent of the values do not exceed. Over more than some ten
+thousand points, and where raw points are no longer kept, they are within 1 % of it.
 """
 
 PROJECTION = "metrics"
@@ -30,6 +31,15 @@ class SeriesError(JimbotError):
 
 class SeriesMissing(SeriesError):
     """There is no store yet: its owner, which makes it, has not run."""
+
+
+class Keep(NamedTuple):
+    """How long (ms) each resolution of the series is kept, and the rows of games."""
+
+    raw: int
+    minutes: int
+    hours: int
+    games: int
 
 
 class Point(NamedTuple):
@@ -84,6 +94,8 @@ class SeriesStore(Protocol):
         """`(bucket's start, value)` by time; buckets without points are left out.
 
         Buckets begin at multiples of `step` (ms), so they stay where they are as `start` moves.
+        Where a time is no longer kept as finely as asked, its minutes or hours count as if all of
+        their points were at their beginning; for percentiles, its hours.
         """
 
     def total(
@@ -118,6 +130,12 @@ class SeriesStore(Protocol):
 
     def counts(self, kind: Kind) -> list[GameCount]:
         """Games and wins by joker, hand, policy, deck or stake; the most games first."""
+
+    def retain(self, now: int, keep: Keep) -> int:
+        """Forget what is older than is to be kept; returns how many rows went.
+
+        Points written later with a time that old still count in what is coarser.
+        """
 
     def clear(self) -> None:
         """Forget everything, positions too, so that it can be rebuilt from the log."""

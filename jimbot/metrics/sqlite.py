@@ -1,8 +1,9 @@
 """The embedded series store: one SQLite file in WAL mode.
 
 One process writes (analytics), others may read the same file meanwhile. Beside the raw points the
-store keeps one row a series and minute, written in the same transaction; questions in whole
-minutes are answered from these, so a chart over months reads thousands of rows, not millions.
+store keeps one row a series and minute and one a series and hour, written in the same transaction;
+questions in whole minutes or hours are answered from these, so a chart over months reads thousands
+of rows, not millions. Raw points and minutes are kept for days (`retain`), hours for a year.
 """
 
 from __future__ import annotations
@@ -11,21 +12,19 @@ import json
 import math
 import sqlite3
 import sys
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from jimbot.metrics import sketch
 from jimbot.metrics.games import GameCount, GameRow, Kind
-from jimbot.metrics.series import PROJECTION, How, Point, SeriesError, SeriesMissing
+from jimbot.metrics.series import PROJECTION, How, Keep, Point, SeriesError, SeriesMissing
+from jimbot.sqlite import FileKind, SQLiteFile
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x4A42534D  # "JBSM": tells these files from other SQLite files
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
+_FIRST = """
 CREATE TABLE series (
     id   INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
@@ -86,19 +85,57 @@ CREATE TABLE counts (
 CREATE TABLE positions (projection TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT;
 CREATE TABLE numbers (next INTEGER NOT NULL) STRICT;
 INSERT INTO numbers VALUES (1);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
 """
 
-_MINUTE_COLUMNS = "series, time, points, sum, min, max, last_time, last_number, last"
-_GAME_COLUMNS = ", ".join(GameRow._fields)
-_TABLES = ("points", "minutes", "series", "games", "counts", "positions")
+# The hours cannot be made from the minutes, so all is folded again from the event log.
+_HOURS = """
+CREATE TABLE hours (
+    series      INTEGER NOT NULL,
+    time        INTEGER NOT NULL,
+    points      INTEGER NOT NULL,
+    sum         REAL NOT NULL,
+    min         REAL NOT NULL,
+    max         REAL NOT NULL,
+    last_time   INTEGER NOT NULL,
+    last_number INTEGER NOT NULL,
+    last        REAL NOT NULL,
+    sketch      BLOB NOT NULL,
+    PRIMARY KEY (series, time)
+) STRICT, WITHOUT ROWID;
+-- From when on a resolution is whole; before, only coarser ones are.
+CREATE TABLE kept (resolution TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX games_by_time ON games (time);
+DELETE FROM points;
+DELETE FROM minutes;
+DELETE FROM series;
+DELETE FROM games;
+DELETE FROM counts;
+DELETE FROM positions;
+"""
 
-_BUSY_S = 5.0
-_IDLE_READERS = 3
-# Above this size a full check would delay the start; damage is then met at the page it hit.
-_CHECKED_WHOLE = 64 << 20
+KIND = FileKind(
+    name="series store",
+    article="a",
+    application_id=0x4A42534D,  # "JBSM"
+    migrations=(_FIRST, _HOURS),
+    durable=False,
+    error=SeriesError,
+    missing=SeriesMissing,
+    rescue="move it away; a new one is filled from the event log",
+    make="Start analytics",
+)
+
+_ROLLED = "series, time, points, sum, min, max, last_time, last_number, last"
+_GAME_COLUMNS = ", ".join(GameRow._fields)
+_TABLES = ("points", "minutes", "hours", "series", "games", "counts", "positions", "kept")
+_REMOVED_AT_A_TIME = 20_000
+
+EXACT = 20_000
+"""Percentiles of at most so many points, all kept raw, are exact; others are within 1 %."""
+
+Resolution = Literal["points", "minutes", "hours"]
+_UNIT: dict[Resolution, int] = {"points": 1, "minutes": MINUTE, "hours": HOUR}
+_FINER: dict[Resolution, Resolution] = {"hours": "minutes", "minutes": "points"}
 
 # What one bucket is, from rows shaped like those of `minutes`.
 _AGGREGATE: dict[How, str] = {
@@ -125,22 +162,9 @@ class SQLiteSeries:
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
-        self._write_lock = threading.Lock()
-        self._readers_lock = threading.Lock()
-        self._writer: sqlite3.Connection | None = None
-        # Those that nobody reads with now; None when closed. A slow question holds up no other.
-        self._readers: list[sqlite3.Connection] | None = []
+        self._file = SQLiteFile(path, KIND, read_only=read_only)
+        self._rows = self._file.rows
         self._ids: dict[tuple[Any, ...], int] = {}
-        try:
-            with self._explained("open"):
-                self._check_file(missing_ok=not read_only)
-                if not read_only:
-                    self._writer = self._open_writer()
-                with self._reading() as reader:
-                    self._check_content(reader)
-        except BaseException:
-            self.close()
-            raise
 
     def write(
         self,
@@ -154,10 +178,8 @@ class SQLiteSeries:
         for point in points:
             if not math.isfinite(point.value):
                 raise SeriesError(f"a point of {point.name} is {point.value}, which no chart holds")
-        with self._write_lock, self._explained("write to"):
-            writer = self._writing()
-            try:
-                writer.execute("BEGIN IMMEDIATE")
+        try:
+            with self._file.transaction() as writer:
                 if after is not None and (at := _position(writer, projection)) != after:
                     raise SeriesError(
                         f"{projection} is at position {at} of the log, not at {after}",
@@ -171,16 +193,13 @@ class SQLiteSeries:
                         " ON CONFLICT (projection) DO UPDATE SET position = excluded.position",
                         (projection, position),
                     )
-                writer.execute("COMMIT")
-            except BaseException:
-                # Ids that were given out in this transaction are gone with it.
-                self._ids.clear()
-                if writer.in_transaction:
-                    writer.execute("ROLLBACK")
-                raise
+        except BaseException:
+            # Ids that were given out in this transaction are gone with it.
+            self._ids.clear()
+            raise
 
     def position(self, projection: str = PROJECTION) -> int:
-        with self._explained("read"), self._reading() as reader:
+        with self._file.reading() as reader:
             return _position(reader, projection)
 
     def range(
@@ -215,9 +234,10 @@ class SQLiteSeries:
         newest: tuple[int, int, float] | None = None
         of = 0
         for series in self._series(name, tags):
+            # The last point of the last hour: raw points may be gone.
             rows = self._rows(
-                "SELECT time, number, value FROM points WHERE series = ?"
-                " ORDER BY time DESC, number DESC LIMIT 1",
+                "SELECT last_time, last_number, last FROM hours WHERE series = ?"
+                " ORDER BY time DESC LIMIT 1",
                 [series],
             )
             if rows and (newest is None or rows[0] > newest):
@@ -263,21 +283,56 @@ class SQLiteSeries:
         )
         return [GameCount(*row) for row in rows]
 
+    def retain(self, now: int, keep: Keep) -> int:
+        whole = {
+            resolution: (now - span) // HOUR * HOUR
+            for resolution, span in {"points": keep.raw, "minutes": keep.minutes}.items()
+        }
+        with self._file.transaction() as writer:
+            # Said before anything is gone: from here on nobody looks there.
+            writer.executemany(
+                "INSERT INTO kept VALUES (?, ?) ON CONFLICT (resolution) DO UPDATE SET"
+                " since = max(since, excluded.since)",
+                whole.items(),
+            )
+        limits = {**whole, "hours": now - keep.hours}
+        removed = 0
+        for (series,) in self._rows("SELECT id FROM series"):
+            for table, limit in limits.items():
+                key = "series, time, number" if table == "points" else "series, time"
+                removed += self._remove(
+                    f"DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table}"
+                    " WHERE series = ? AND time < ? LIMIT ?)",
+                    (series, limit),
+                )
+        removed += self._remove(
+            "DELETE FROM games WHERE position IN"
+            " (SELECT position FROM games WHERE time < ? LIMIT ?)",
+            (now - keep.games,),
+        )
+        return removed
+
+    def copy(self, to: Path) -> None:
+        self._file.copy(to)
+
     def clear(self) -> None:
-        with self._write_lock, self._explained("write to"):
-            writer = self._writing()
-            statements = "".join(f"DELETE FROM {table};" for table in _TABLES)
-            writer.executescript(f"BEGIN IMMEDIATE; {statements} COMMIT;")
+        with self._file.transaction() as writer:
+            for table in _TABLES:
+                writer.execute(f"DELETE FROM {table}")
             self._ids.clear()
 
     def close(self) -> None:
-        with self._write_lock, self._readers_lock:
-            # The writer last: SQLite folds the WAL into the file when its last user, if it may
-            # write, closes.
-            for connection in (*(self._readers or []), self._writer):
-                if connection is not None:
-                    connection.close()
-            self._readers = self._writer = None
+        self._file.close()
+
+    def _remove(self, statement: str, values: tuple[int, ...]) -> int:
+        """Remove in small transactions, so that writers get their turn."""
+        removed = 0
+        while True:
+            with self._file.transaction() as writer:
+                found = writer.execute(statement, (*values, _REMOVED_AT_A_TIME)).rowcount
+            removed += found
+            if found < _REMOVED_AT_A_TIME:
+                return removed
 
     def _insert_points(self, writer: sqlite3.Connection, points: Sequence[Point]) -> None:
         if not points:
@@ -289,7 +344,7 @@ class SQLiteSeries:
         ]
         writer.executemany("INSERT INTO points VALUES (?, ?, ?, ?)", rows)
         writer.execute("UPDATE numbers SET next = ?", (first + len(rows),))
-        _add_to_minutes(writer, rows)
+        _roll_up(writer, rows)
 
     def _series_id(self, writer: sqlite3.Connection, point: Point) -> int:
         key = (point.name, *sorted(point.tags.items()))
@@ -327,7 +382,12 @@ class SQLiteSeries:
             )
         series = json.dumps(self._series(name, tags))
         bucket = "0" if step is None else f"time - time % {int(step)}"
+        kept: dict[str, int] = dict(self._rows("SELECT resolution, since FROM kept"))
+        parts = _parts(start, end, step, kept)
         if how in _PERCENT:
+            (counted,) = self._rows(*_rolled("coalesce(sum(points), 0)", series, parts))
+            if counted[0] > EXACT or start < kept.get("points", start):
+                return self._sketched(series, start, end, step, kept, _PERCENT[how])
             return self._rows(
                 f"""
                 SELECT bucket, value FROM (
@@ -343,175 +403,85 @@ class SQLiteSeries:
                 """,
                 [series, start, end, _PERCENT[how]],
             )
-        rows, values = _rows_between(series, start, end, step)
+        if not parts:
+            return []
         if how == "last":
             return self._rows(
-                f"""
-                SELECT bucket, last FROM (
+                *_rolled(
+                    "bucket, last",
+                    series,
+                    parts,
+                    f"""
                     SELECT {bucket} AS bucket, last, row_number() OVER (
                         PARTITION BY {bucket} ORDER BY last_time DESC, last_number DESC
-                    ) AS rank
-                    FROM ({rows})
+                    ) AS rank FROM
+                    """,
+                    "WHERE rank = 1 ORDER BY bucket",
                 )
-                WHERE rank = 1 ORDER BY bucket
-                """,
-                values,
             )
         found = self._rows(
-            f"SELECT {bucket} AS bucket, CAST({_AGGREGATE[how]} AS REAL) FROM ({rows})"
-            " GROUP BY bucket ORDER BY bucket",
-            values,
+            *_rolled(
+                f"{bucket} AS bucket, CAST({_AGGREGATE[how]} AS REAL)",
+                series,
+                parts,
+                end="GROUP BY bucket ORDER BY bucket",
+            )
         )
         return [(time, _finite(value)) for time, value in found]
+
+    def _sketched(
+        self,
+        series: str,
+        start: int,
+        end: int,
+        step: int | None,
+        kept: Mapping[str, int],
+        percent: int,
+    ) -> list[tuple[int, float]]:
+        """Percentiles from the sketches of whole hours and, beside those, from raw points."""
+        sketches: dict[int, sketch.Sketch] = defaultdict(dict)
+        low: dict[int, float] = {}
+        high: dict[int, float] = {}
+
+        def extend(bucket: int, least: float, most: float) -> None:
+            low[bucket] = min(least, low.get(bucket, least))
+            high[bucket] = max(most, high.get(bucket, most))
+
+        whole = {"points": kept.get("points", 0), "minutes": kept.get("points", 0)}
+        for begin, until, table in _parts(start, end, step, whole, skip_minutes=True):
+            among = "series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
+            if table == "hours":
+                hours = self._rows(
+                    f"SELECT time, min, max, sketch FROM hours WHERE {among}",
+                    [series, begin, until],
+                )
+                for time, least, most, data in hours:
+                    bucket = 0 if step is None else time - time % step
+                    sketch.merge(sketches[bucket], sketch.decode(data))
+                    extend(bucket, least, most)
+                continue
+            bucket_sql = "0" if step is None else f"time - time % {int(step)}"
+            for bucket, value in self._rows(
+                f"SELECT {bucket_sql}, value FROM points WHERE {among}", [series, begin, until]
+            ):
+                sketch.add(sketches[bucket], [value])
+                extend(bucket, value, value)
+        return [
+            (bucket, sketch.percentile(found, percent, low[bucket], high[bucket]))
+            for bucket, found in sorted(sketches.items())
+        ]
 
     def _games(self, which: str, values: Sequence[Any]) -> list[GameRow]:
         rows = self._rows(f"SELECT {_GAME_COLUMNS} FROM games {which}", values)
         try:
             return [_game_row(row) for row in rows]
         except ValueError as error:
-            raise self._damaged(str(error)) from error
-
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._explained("read"), self._reading() as reader:
-            return reader.execute(query, values).fetchall()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read with, which nobody else has meanwhile."""
-        with self._readers_lock:
-            if self._readers is None:
-                raise self._not_open()
-            reader = self._readers.pop() if self._readers else None
-        reader = reader or self._connect("ro")
-        try:
-            yield reader
-        finally:
-            with self._readers_lock:
-                if self._readers is None or len(self._readers) >= _IDLE_READERS:
-                    reader.close()
-                else:
-                    self._readers.append(reader)
-
-    def _writing(self) -> sqlite3.Connection:
-        if self._writer is None:
-            raise self._not_open()
-        return self._writer
-
-    def _not_open(self) -> SeriesError:
-        state = "closed" if self._readers is None else "open for reading only"
-        return SeriesError(f"the series store {self.path} is {state}")
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=_BUSY_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
-    def _open_writer(self) -> sqlite3.Connection:
-        writer = self._connect("rwc")
-        try:
-            if not _is_empty(writer):
-                self._check_content(writer)
-            writer.execute("PRAGMA journal_mode = WAL")
-            writer.execute("PRAGMA synchronous = NORMAL")
-            writer.execute("PRAGMA journal_size_limit = 67108864")
-            if _is_empty(writer):
-                writer.executescript(_SCHEMA)
-        except BaseException:
-            writer.close()
-            raise
-        return writer
-
-    def _check_file(self, *, missing_ok: bool) -> None:
-        """Look at the file before SQLite touches it, since SQLite lays out an empty one."""
-        try:
-            with self.path.open("rb") as file:
-                start = file.read(16)
-        except FileNotFoundError:
-            if not missing_ok:
-                raise self._missing() from None
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return
-        if not start and not missing_ok:
-            raise self._missing()
-        if start and start != b"SQLite format 3\x00":
-            raise SeriesError(
-                f"{self.path} is not a series store: it is no SQLite file",
-                hint="Move it away; a new one is filled from the event log",
-            )
-
-    def _check_content(self, connection: sqlite3.Connection) -> None:
-        if _is_empty(connection):
-            raise self._missing()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise SeriesError(
-                f"{self.path} is not a series store: another program's SQLite file",
-                hint="Move it away; a new one is filled from the event log",
-            )
-        if version > SCHEMA_VERSION:
-            raise SeriesError(
-                f"{self.path} was written by a newer JimBot"
-                f" (schema {version}, this one knows {SCHEMA_VERSION})",
-                hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
-            )
-        if self.path.stat().st_size <= _CHECKED_WHOLE:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise self._damaged(str(found).splitlines()[-1])
-
-    def _missing(self) -> SeriesMissing:
-        return SeriesMissing(
-            f"there is no series store at {self.path} yet",
-            hint="Start analytics, or run: jimbot init-db",
-        )
-
-    def _damaged(self, what: str) -> SeriesError:
-        return SeriesError(
-            f"the series store {self.path} is damaged: {what}",
-            hint="Stop JimBot and move it away; a new one is filled from the event log",
-        )
-
-    @contextmanager
-    def _explained(self, verb: str) -> Iterator[None]:
-        """Turn what SQLite and the system raise into one line for a person."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", "") or ""
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                raise self._damaged(str(error)) from error
-            raise SeriesError(
-                f"cannot {verb} the series store {self.path}: {error}", hint=_hint(name)
-            ) from error
-        except OSError as error:
-            raise SeriesError(
-                f"cannot {verb} the series store {self.path}: {error.strerror}",
-                hint=f"Make {self.path.parent} a directory that JimBot may write to",
-            ) from error
-
-
-def _hint(name: str) -> str:
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return "Free disk space or mend the disk; nothing was half-written"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "Another process is writing to it; stop that one"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return "Make the file and its directory writable for JimBot's user"
-    return "See the service's log"
+            raise self._file.damaged(str(error)) from error
 
 
 def _finite(value: float) -> float:
     """A sum of what a float still holds (a best hand in endless play) may not; no chart has inf."""
     return max(-sys.float_info.max, min(value, sys.float_info.max))
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def _position(connection: sqlite3.Connection, projection: str) -> int:
@@ -521,61 +491,122 @@ def _position(connection: sqlite3.Connection, projection: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _rows_between(series: str, start: int, end: int, step: int | None) -> tuple[str, list[Any]]:
-    """A query, with its values, for all between two times in rows shaped like `minutes`.
+Part = tuple[int, int, Resolution]
 
-    Whole minutes come from `minutes`; raw points fill the ends, or everything when buckets are
-    no whole minutes.
+
+def _parts(
+    start: int,
+    end: int,
+    step: int | None,
+    kept: Mapping[str, int],
+    *,
+    skip_minutes: bool = False,
+) -> list[Part]:
+    """Where to read all between two times: the coarsest rows that fit into buckets of `step`.
+
+    Before the time from which on a resolution is kept, coarser rows stand in, each at its
+    beginning.
     """
-    raw = (
-        "SELECT time, 1 AS points, value AS sum, value AS min, value AS max,"
-        " time AS last_time, number AS last_number, value AS last FROM points"
-        " WHERE series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
+    raw, minutes = kept.get("points"), kept.get("minutes")
+    allowed: Resolution = (
+        "hours"
+        if step is None or step % HOUR == 0
+        else "minutes"
+        if step % MINUTE == 0 and not skip_minutes
+        else "points"
     )
-    first, last = -(-start // MINUTE) * MINUTE, end // MINUTE * MINUTE
-    if (step is not None and step % MINUTE) or first >= last:
-        return raw, [series, start, end]
-    whole = (
-        "SELECT time, points, sum, min, max, last_time, last_number, last FROM minutes"
-        " WHERE series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
-    )
-    parts = [(start, first, raw), (first, last, whole), (last, end, raw)]
-    parts = [part for part in parts if part[0] < part[1]]
-    values = [value for begin, until, _ in parts for value in (series, begin, until)]
-    return " UNION ALL ".join(query for _, _, query in parts), values
+    parts: list[Part] = []
+
+    def split(begin: int, until: int, coarse: Resolution, fine: Resolution) -> None:
+        if begin >= until:
+            return
+        unit = _UNIT[coarse]
+        first, last = -(-begin // unit) * unit, until // unit * unit
+        if coarse == fine:
+            parts.append((begin, until, coarse))
+            return
+        finer: Resolution = "points" if skip_minutes else _FINER[coarse]
+        if first >= last:
+            split(begin, until, finer, fine)
+            return
+        split(begin, first, finer, fine)
+        parts.append((first, last, coarse))
+        split(last, until, finer, fine)
+
+    hours_until = end if minutes is None else min(minutes, end)
+    if minutes is not None:
+        split(start, hours_until, "hours", "hours")
+        start = max(start, minutes)
+    if raw is not None and not skip_minutes:
+        split(start, min(raw, end), "hours" if allowed == "hours" else "minutes", "minutes")
+        start = max(start, raw)
+    split(start, end, allowed, "points")
+    return parts
 
 
-def _add_to_minutes(
-    writer: sqlite3.Connection, rows: Iterable[tuple[int, int, int, float]]
-) -> None:
-    """Add points `(series, time, number, value)` to their minutes, one after the other.
+def _rolled(
+    columns: str, series: str, parts: Sequence[Part], begin: str = "", end: str = ""
+) -> tuple[str, list[Any]]:
+    """A query over all rows of `parts` in the shape of `minutes`, and its values."""
+    selects, values = [], list[Any]()
+    for since, until, table in parts:
+        row = (
+            "time, 1 AS points, value AS sum, value AS min, value AS max,"
+            " time AS last_time, number AS last_number, value AS last"
+            if table == "points"
+            else "time, points, sum, min, max, last_time, last_number, last"
+        )
+        selects.append(
+            f"SELECT {row} FROM {table}"
+            " WHERE series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
+        )
+        values += [series, since, until]
+    rows = " UNION ALL ".join(selects) or "SELECT 0 AS time, 0 AS points WHERE FALSE"
+    inner = f"{begin} ({rows})" if begin else rows
+    return f"SELECT {columns} FROM ({inner}) {end}", values
+
+
+def _roll_up(writer: sqlite3.Connection, rows: Sequence[tuple[int, int, int, float]]) -> None:
+    """Add points `(series, time, number, value)` to their minutes and hours.
 
     One after the other also across batches, so that sums do not depend on how points were batched.
     """
-    minutes: dict[tuple[int, int], list[Any]] = {}
-    for series, time, number, value in rows:
-        key = series, time - time % MINUTE
-        minute = minutes.get(key)
-        if minute is None:
-            found = writer.execute(
-                f"SELECT {_MINUTE_COLUMNS} FROM minutes WHERE series = ? AND time = ?", key
-            ).fetchone()
-            if found is None:
-                minutes[key] = [*key, 1, value, value, value, time, number, value]
-                continue
-            minute = minutes[key] = list(found)
-        minute[2] += 1
-        minute[3] = _finite(minute[3] + value)
-        if value < minute[4]:
-            minute[4] = value
-        if value > minute[5]:
-            minute[5] = value
-        if time >= minute[6]:
-            minute[6:] = time, number, value
-    writer.executemany(
-        f"INSERT OR REPLACE INTO minutes ({_MINUTE_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",
-        minutes.values(),
-    )
+    for table, unit in (("minutes", MINUTE), ("hours", HOUR)):
+        rolled: dict[tuple[int, int], list[Any]] = {}
+        of_hour: dict[tuple[int, int], list[float]] = {}
+        for series, time, number, value in rows:
+            key = series, time - time % unit
+            row = rolled.get(key)
+            if row is None:
+                of_hour[key] = []
+                found = writer.execute(
+                    f"SELECT * FROM {table} WHERE series = ? AND time = ?", key
+                ).fetchone()
+                row = list(found or (*key, 0, 0.0, value, value, time, number, value, b""))
+                rolled[key] = row
+            row[2] += 1
+            row[3] = _finite(row[3] + value)
+            if value < row[4]:
+                row[4] = value
+            if value > row[5]:
+                row[5] = value
+            if time >= row[6]:
+                row[6:9] = time, number, value
+            of_hour[key].append(value)
+        if table == "minutes":
+            writer.executemany(
+                f"INSERT OR REPLACE INTO minutes ({_ROLLED}) VALUES (?,?,?,?,?,?,?,?,?)",
+                [row[:9] for row in rolled.values()],
+            )
+            continue
+        for key, row in rolled.items():
+            values = sketch.decode(row[9])
+            sketch.add(values, of_hour[key])
+            row[9] = sketch.encode(values)
+        writer.executemany(
+            f"INSERT OR REPLACE INTO hours ({_ROLLED}, sketch) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            rolled.values(),
+        )
 
 
 def _insert_games(writer: sqlite3.Connection, games: Sequence[GameRow]) -> None:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jimbot.events import Appended, Event, EventError, EventLog, LogError
+from jimbot.events import (
+    NO_STREAM,
+    Appended,
+    Event,
+    EventError,
+    EventLog,
+    LogError,
+    Snapshot,
+    WrongRevision,
+)
 from tests.events.conftest import Open, heartbeat
 
 
@@ -207,3 +216,66 @@ def test_any_batches_give_what_a_dictionary_would(
     stored = {r.event.event_id: (r.position, r.stream, r.revision) for r in log.read(after=base)}
     assert stored == model
     log.close()
+
+
+def test_a_writer_that_expects_another_revision_is_refused(log: EventLog) -> None:
+    log.append([("a", heartbeat("1"))], expected={"a": NO_STREAM})
+    with pytest.raises(WrongRevision, match="at revision 0, not at -1"):
+        log.append([("b", heartbeat("2")), ("a", heartbeat("3"))], expected={"a": NO_STREAM})
+    assert log.count() == 1  # nothing of the batch
+    assert log.append([("a", heartbeat("3"))], expected={"a": 0, "b": 7}) == [Appended(2, False)]
+
+
+def test_the_same_append_may_be_tried_again(log: EventLog) -> None:
+    items = [("a", heartbeat("1")), ("a", heartbeat("2"))]
+    first = log.append(items, expected={"a": NO_STREAM})
+    again = log.append(items, expected={"a": NO_STREAM})
+    assert [(one.position, one.duplicate) for one in again] == [
+        (one.position, True) for one in first
+    ]
+
+
+def test_of_two_writers_with_one_expectation_one_wins(open_log: Open) -> None:
+    logs = [open_log(), open_log()]
+    won: list[int] = []
+
+    def write(who: int) -> None:
+        for n in range(20):
+            try:
+                logs[who].append([("a", heartbeat(f"{who}-{n}"))], expected={"a": n - 1})
+            except WrongRevision:
+                continue
+            won.append(n)
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == sorted(set(won))
+    assert logs[0].count() == len(won)
+
+
+def test_large_payloads_come_back_as_they_went_in(log: EventLog) -> None:
+    events = [
+        Event(type="DIAGNOSTIC", source="x", event_id=str(n), payload={"text": "ключ\ud800" * n})
+        for n in (1, 100, 1000, 50_000)
+    ]
+    log.append([("s", event) for event in events])
+    assert [r.event for r in log.read()] == events
+
+
+def test_read_stream_goes_on_from_a_revision(log: EventLog) -> None:
+    log.append([("a", heartbeat(str(n))) for n in range(5)])
+    assert [r.revision for r in log.read_stream("a", after=2)] == [3, 4]
+    assert [r.revision for r in log.read_stream("a", after=0, limit=2)] == [1, 2]
+
+
+def test_the_newest_snapshot_of_a_stream_is_kept(log: EventLog) -> None:
+    assert log.snapshot("a") is None
+    log.save_snapshot(Snapshot("a", 4, {"money": 7}))
+    log.save_snapshot(Snapshot("a", 2, {"money": 1}))
+    log.save_snapshot(Snapshot("b", 1, {}))
+    assert log.snapshot("a") == Snapshot("a", 4, {"money": 7})
+    log.save_snapshot(Snapshot("a", 5, {"money": 8}))
+    assert log.snapshot("a") == Snapshot("a", 5, {"money": 8})

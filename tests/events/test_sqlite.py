@@ -16,7 +16,7 @@ import pytest
 
 from jimbot.appliance import Home
 from jimbot.events import LogError, LogMissing, init, open_log
-from jimbot.events.sqlite import APPLICATION_ID, SCHEMA_VERSION, SQLiteEventLog
+from jimbot.events.sqlite import KIND, SQLiteEventLog
 from tests.events.conftest import heartbeat
 
 ROOT = Path(__file__).parents[2]
@@ -46,23 +46,23 @@ def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 def test_a_commit_is_synchronised_to_the_disk(path: Path) -> None:
     log = SQLiteEventLog(path)
-    assert log._writer is not None
-    assert log._writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
-    assert log._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with log._file.transaction() as writer:
+        assert writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     log.close()
 
 
 def test_the_file_says_whose_it_is(path: Path) -> None:
     filled(path)
     with sqlite3.connect(path) as plain:
-        assert plain.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert plain.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert plain.execute("PRAGMA application_id").fetchone() == (KIND.application_id,)
+        assert plain.execute("PRAGMA user_version").fetchone() == (KIND.version,)
 
 
 def newer(path: Path) -> None:
     filled(path)
     with sqlite3.connect(path) as plain:
-        plain.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        plain.execute(f"PRAGMA user_version = {KIND.version + 1}")
     plain.close()
 
 
@@ -89,7 +89,7 @@ def text(path: Path) -> None:
 
 
 BAD_FILES = {
-    newer: r"newer JimBot \(schema 2, this one knows 1\).*it was left as it is",
+    newer: rf"newer JimBot \(schema {KIND.version + 1}, this one knows {KIND.version}\).*left",
     foreign: "another program's SQLite file",
     truncated: "is damaged.*restore the log from a backup",
     overwritten: "is damaged.*restore the log from a backup",
@@ -129,8 +129,9 @@ def test_a_directory_in_the_way(path: Path) -> None:
 
 
 def test_no_directory(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match=r"unable to open.*writable"):
-        SQLiteEventLog(tmp_path / "nowhere" / "log.sqlite")
+    (tmp_path / "file").touch()
+    with pytest.raises(LogError, match="directory that JimBot may write to"):
+        SQLiteEventLog(tmp_path / "file" / "log.sqlite")
 
 
 def test_damage_met_while_reading(path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_removed_file_is_noticed_before_anything_is_acknowledged(path: Path) -
 
 
 def test_a_locked_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jimbot.events.sqlite._BUSY_S", 0.05)
+    monkeypatch.setattr("jimbot.sqlite._BUSY_S", 0.05)
     log = SQLiteEventLog(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jimbot.metrics import Point, SeriesError, SeriesMissing
-from jimbot.metrics.sqlite import SCHEMA_VERSION, SQLiteSeries
+from jimbot.metrics.sqlite import KIND, SQLiteSeries
 from tests.metrics.events import START
 
 
@@ -65,8 +65,8 @@ def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
 def test_a_newer_store_is_left_as_it_is(path: Path) -> None:
     SQLiteSeries(path).close()
     with sqlite3.connect(path) as newer:
-        newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(SeriesError, match=f"newer JimBot.*schema {SCHEMA_VERSION + 1}"):
+        newer.execute(f"PRAGMA user_version = {KIND.version + 1}")
+    with pytest.raises(SeriesError, match=f"newer JimBot.*schema {KIND.version + 1}"):
         SQLiteSeries(path)
 
 
