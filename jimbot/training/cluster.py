@@ -68,15 +68,15 @@ def _token(home: Home) -> Path:
     try:
         if not path.exists():
             # Head and trainer come here at the same moment: the first link wins, both read it.
-            mine = home.run / f".ray-token-{os.getpid()}"
-            with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            descriptor, mine = tempfile.mkstemp(prefix=".ray-token-", dir=home.run)  # 0600
+            with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
             try:
                 os.link(mine, path)
             except FileExistsError:
                 pass
             finally:
-                mine.unlink()
+                os.unlink(mine)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise TrainingError(f"{path} can be read by others", hint=f"Run: chmod 600 {path}")
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -42,31 +43,25 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
     cluster.environment(home)
     port = appliance.service("ray-head").ports["gcs"]
     _check_free(port)
+    _clear(home)
     scratch = cluster.scratch(home)
-    _clear(scratch, home)
+    # On the main thread: the kernel kills Ray's processes when the thread that started them ends,
+    # which is how they do not survive a `kill -9` of this one. (The node's two agents give up after
+    # a minute, or the supervisor sweeps them away.)
+    node = _start(appliance, home, profile_name, port, scratch)
     try:
-        # On the main thread: the kernel kills Ray's processes when the thread that started them
-        # ends, which is how they do not survive a `kill -9` of this one. (The node's two agents
-        # give up after a minute, or the supervisor sweeps them away.)
-        node = _start(appliance, home, profile_name, port, scratch)
         cluster.announce(home, node.get_session_dir_path())
         _log.info("ready", extra={"fields": {"port": port, "session": node.session_name}})
-        try:
-            while not stop.is_set():
-                if dead := node.dead_processes():
-                    raise HeadDied(
-                        f"Ray's {dead[0][0]} ended", hint=f"See {node.get_logs_dir_path()}"
-                    )
-                try:
-                    await asyncio.wait_for(stop.wait(), 1.0)
-                except TimeoutError:
-                    continue
-            _log.info("stopping")
-        finally:
-            cluster.announcement(home).unlink(missing_ok=True)
-            await asyncio.to_thread(_stop, node)
+        while not stop.is_set():
+            if dead := node.dead_processes():
+                raise HeadDied(f"Ray's {dead[0][0]} ended", hint=f"See {home.logs / 'ray'}")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+        _log.info("stopping")
     finally:
-        _clear(scratch, home)
+        cluster.announcement(home).unlink(missing_ok=True)
+        await asyncio.to_thread(_stop, node)
+    _clear(home)
 
 
 def _check_free(port: int) -> None:
@@ -115,9 +110,7 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
         no_monitor=True,
     )
     node = Head(parameters, head=True, shutdown_at_exit=False, spawn_reaper=True)
-    link = home.logs / "ray"
-    link.unlink(missing_ok=True)
-    link.symlink_to(node.get_logs_dir_path())
+    (home.logs / "ray").symlink_to(node.get_logs_dir_path())
     return node
 
 
@@ -134,16 +127,14 @@ def _stop(node: Any) -> None:
     psutil.wait_procs(left, timeout=0.5)
 
 
-def _clear(scratch: Path, home: Home) -> None:
-    """Remove what Ray keeps of a session that has ended: sockets and spilled objects."""
-    try:
-        for session in (scratch / "ray").glob("session_*"):
-            if session.is_symlink():
-                session.unlink()
-        sessions = sorted((scratch / "ray").glob("session_*"))
-        for session in sessions[:-1]:  # the last one's logs may be wanted
-            shutil.rmtree(session, ignore_errors=True)
-        shutil.rmtree(home.run / "spill", ignore_errors=True)
-        (home.run / "spill").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"cannot clear {error.filename}: {error.strerror}") from error
+def _clear(home: Home) -> None:
+    """Remove what Ray keeps of a session that has ended: sockets, logs and spilled objects.
+
+    After a failure nobody does, so that its logs are there until the next start.
+    """
+    scratch = cluster.scratch(home)
+    (home.logs / "ray").unlink(missing_ok=True)
+    for folder in (scratch / "ray", home.run / "spill"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        scratch.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from jimbot.appliance import Appliance, Home, load
+from jimbot.training import cluster
 from tests.conftest import table_on_free_ports
 
 SMALL = (
@@ -104,3 +106,4 @@ def services(home: Home, small_table: Path) -> Iterator[Services]:
         for process in family:
             process.kill()
         psutil.wait_procs(family, timeout=5)
+        shutil.rmtree(cluster.scratch(home), ignore_errors=True)

@@ -5,7 +5,7 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,8 @@ from jimbot.training.errors import TrainingError
 
 
 def test_the_token_is_made_once_and_for_its_owner_alone(home: Home) -> None:
-    found: set[str] = set()
-    threads = [
-        threading.Thread(target=lambda: found.add(cluster._token(home).read_text()))
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: cluster._token(home).read_text(), range(8)))
     assert len(found) == 1
     assert len(found.pop()) == 64
     assert stat.S_IMODE((home.run / "ray-token").stat().st_mode) == 0o600
