@@ -71,6 +71,9 @@ def vector(question: Question) -> Vector:
     _scatter(out, "voucher", state.vouchers, 0.5)
     _scatter(out, "hand", state.hand, 0.5)
     _scatter(out, "blind", (state.blind,) if state.boss else (), 1.5)
+    # What a shop turns on is a step, not a slope: interest by fives, and the price of a reroll.
+    _scatter(out, "money", (str(max(state.money, -1) // 5),), 1.0)
+    _scatter(out, "reroll", (str(state.reroll_cost),), 1.0)
     _scatter(out, "legal", {choice.key for choice in question.legal}, 0.7)
     length = float(np.linalg.norm(out))
     return out / length if length else out
