@@ -109,8 +109,9 @@ async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncI
     Raises:
         OSError: the port is taken.
     """
-    # Bound here, since uvicorn answers a taken port by ending the process.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Bound here, since uvicorn answers a taken port by ending the process. The protocol is named,
+    # since asyncio turns Nagle's algorithm off only where it reads TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
