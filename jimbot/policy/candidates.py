@@ -67,12 +67,25 @@ class Hand:
 
     Attributes:
         worths: by place, see `worth`; a face-down card is worth little.
+        rank_of: by place, the rank; 0 for a face-down or Stone card.
         ranks: by rank, the places of its cards, the most worthy first.
         suits: by suit, the same; wild cards are in each.
+        stones: the places of Stone cards.
         forced: places that every play must hold.
     """
 
-    __slots__ = ("by_worth", "cards", "forced", "need", "ranks", "shortcut", "suits", "worths")
+    __slots__ = (
+        "by_worth",
+        "cards",
+        "forced",
+        "need",
+        "rank_of",
+        "ranks",
+        "shortcut",
+        "stones",
+        "suits",
+        "worths",
+    )
 
     def __init__(self, run: Run) -> None:
         cards = run.hand
@@ -84,14 +97,20 @@ class Hand:
         self.by_worth = sorted(range(len(cards)), key=worths.__getitem__, reverse=True)
         self.ranks: list[list[int]] = [[] for _ in range(15)]
         self.suits: list[list[int]] = [[], [], [], []]
+        self.rank_of = [0] * len(cards)
+        self.stones: list[int] = []
         self.forced: list[int] = []
         smeared = run.smeared
         for place in self.by_worth:
             card = cards[place]
             if card.forced:
                 self.forced.append(place)
-            if card.face_down or card.enhancement == STONE:
+            if card.face_down:
                 continue
+            if card.enhancement == STONE:
+                self.stones.append(place)
+                continue
+            self.rank_of[place] = card.rank
             self.ranks[card.rank].append(place)
             if card.enhancement == WILD and not card.debuffed:
                 for suit in self.suits:
@@ -109,9 +128,9 @@ class Hand:
         else:
             by_rank: dict[int, list[int]] = {}
             for place in places:
-                by_rank.setdefault(self.cards[place].rank, []).append(place)
+                by_rank.setdefault(self.rank_of[place], []).append(place)
             found = list(by_rank.values())
-        found.sort(key=lambda group: (len(group), self.cards[group[0]].rank), reverse=True)
+        found.sort(key=lambda group: (len(group), self.rank_of[group[0]]), reverse=True)
         return found
 
     def straights(self, places: list[int] | None, missing: int) -> list[list[int]]:
@@ -123,7 +142,7 @@ class Hand:
                     best[rank] = group[0]
         else:
             for place in reversed(places):
-                best[self.cards[place].rank] = place
+                best[self.rank_of[place]] = place
         if len(best) < self.need - missing:
             return []
         found = []
@@ -219,10 +238,9 @@ def _cores(hand: Hand) -> list[list[int]]:
         cores.append(hand.by_worth[:1])
     singles = [group[0] for group in groups]
     if singles:
-        cores.append([max(singles, key=lambda place: hand.cards[place].rank)])
-    stones = [i for i, card in enumerate(hand.cards) if card.enhancement == STONE][:4]
-    if stones and not any(hand.cards[i].face_down for i in stones):
-        cores.append(stones)
+        cores.append([max(singles, key=hand.rank_of.__getitem__)])
+    if hand.stones:
+        cores.append(hand.stones[:4])
     # Five cards at once, whatever they are: what has to be played blindly (face down, Splash).
     cores.append(hand.by_worth[:5])
     return cores
@@ -259,7 +277,7 @@ def _filled(core: list[int], hand: Hand) -> list[int]:
     cards = list(_with_forced(core, hand))
     if len(cards) < 5:
         for place in reversed(hand.by_worth):
-            if place not in cards and len(hand.ranks[hand.cards[place].rank]) < 2:
+            if place not in cards and len(hand.ranks[hand.rank_of[place]]) < 2:
                 cards.append(place)
                 if len(cards) == 5:
                     return cards
@@ -271,10 +289,24 @@ def _filled(core: list[int], hand: Hand) -> list[int]:
     return cards
 
 
+def unseen(run: Run) -> list[Card]:
+    """The cards that may yet be drawn, as far as the player knows: what lies face down too."""
+    hidden = [
+        card.with_state(False, False, card.played, False) for card in run.hand if card.face_down
+    ]
+    if not hidden:
+        return run.deck_view()
+    return sorted([*run.draw_pile, *hidden], key=_order)
+
+
+def _order(card: Card) -> int:
+    return -card.order
+
+
 def discards(run: Run, hand: Hand, best: tuple[int, ...], limit: int) -> list[Discard]:
     """The discards worth a look; `best` are the cards of the best play."""
-    cards = hand.cards
-    n = len(cards)
+    rank_of = hand.rank_of
+    n = len(rank_of)
     found: list[Discard] = []
     seen: set[tuple[int, ...]] = set()
 
@@ -288,7 +320,7 @@ def discards(run: Run, hand: Hand, best: tuple[int, ...], limit: int) -> list[Di
             seen.add(places)
             found.append(Discard(places, plan, chance))
 
-    deck = run.deck_view()
+    deck = unseen(run)
     left = max(1, len(deck))
     suits_by_size = sorted(range(4), key=lambda suit: len(hand.suits[suit]), reverse=True)
     for suit in suits_by_size[:2]:
@@ -306,14 +338,14 @@ def discards(run: Run, hand: Hand, best: tuple[int, ...], limit: int) -> list[Di
     groups = hand.groups()
     paired = [place for group in groups if len(group) >= 2 for place in group]
     if paired:
-        kept_ranks = {cards[place].rank for place in paired}
+        kept_ranks = {rank_of[place] for place in paired}
         outs = sum(1 for card in deck if card.rank in kept_ranks)
         propose(paired, KEEP_GROUPS, at_least(1, min(5, n - len(paired)), outs, left))
         largest = groups[0]
-        outs = sum(1 for card in deck if card.rank == cards[largest[0]].rank)
+        outs = sum(1 for card in deck if card.rank == rank_of[largest[0]])
         propose(largest, KEEP_GROUPS, at_least(1, min(5, n - len(largest)), outs, left))
     propose(best, KEEP_BEST, 0.0)
-    propose([p for p in range(n) if cards[p].rank >= 11 and not cards[p].face_down], KEEP_HIGH, 0.0)
+    propose([place for place in range(n) if rank_of[place] >= 11], KEEP_HIGH, 0.0)
     for count in (1, 2, 3, 4, 5):
         propose(hand.by_worth[: max(0, n - count)], KEEP_MOST, 0.0)
     return found[:limit]
@@ -321,7 +353,7 @@ def discards(run: Run, hand: Hand, best: tuple[int, ...], limit: int) -> list[Di
 
 def _straight_outs(hand: Hand, chain: list[int], deck: list[Card]) -> int:
     """How many cards of the deck would complete a straight that lacks one."""
-    held = {hand.cards[place].rank for place in chain}
+    held = {hand.rank_of[place] for place in chain}
     wanted: set[int] = set()
     for window in _STRAIGHTS:
         missing = [rank for rank in window if rank not in held]

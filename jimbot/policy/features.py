@@ -494,7 +494,8 @@ class Observer:
             if not joker.eternal:
                 row = at.SELL_JOKER + slot
                 cell = self._put(row, Action(ActionKind.SELL_JOKER, place))
-                cells[cell + at.SELL_VALUE] = min(HIGH, joker.sell_value / 20)
+                if not joker.face_down:
+                    cells[cell + at.SELL_VALUE] = min(HIGH, joker.sell_value / 20)
                 cells[cell + at.PLACE] = min(HIGH, place / 8)
                 self._items[row] = self._joker(cell, joker)
             if place < last:

@@ -22,7 +22,7 @@ from jimbot.game.catalogue import (
 )
 from jimbot.game.planets import PLANET_HANDS
 from jimbot.game.state import BLIND_SELECT, PACK, ROUND_EVAL, SELECTING_HAND
-from jimbot.policy.candidates import Discard, Hand, Play, discards, plays, targets
+from jimbot.policy.candidates import Discard, Hand, Play, discards, plays, targets, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -221,7 +221,7 @@ class HeuristicPolicy:
 
     def _discard(self, run: Run, hand: Hand, best: Play) -> Discard | None:
         """The discard that promises most, if it promises more than playing now."""
-        deck = run.deck_view()
+        deck = unseen(run)
         if not deck:
             return None
         needed = run.required - run.chips

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jimbot.game import Action, ActionKind, Run
 from jimbot.game.cards import Consumable, Joker
 from jimbot.game.catalogue import CONSUMABLE_BY_KEY
-from jimbot.policy import layout
+from jimbot.policy import layout, make
 from jimbot.policy.features import HIGH, LOW, Observer
 from tests.policy.games import situations
 
@@ -176,17 +176,26 @@ def test_what_is_hidden_does_not_show(seed: int) -> None:
             assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
-def test_a_face_down_card_is_a_back() -> None:
+@pytest.mark.parametrize("seed", range(25))
+def test_a_face_down_card_is_a_back(seed: int) -> None:
+    """Other cards in the places of those hidden, and the view and the heuristic are the same."""
+    rng = random.Random(seed)
     run = Run("ALEEB")
     run.step(Action(ActionKind.SELECT_BLIND))
-    run.hand = [card.with_state(False, i == 2, False, False) for i, card in enumerate(run.hand)]
+    special = [card.with_enhancement(rng.choice([0, 0, 3, 4, 6])) for card in run.draw_pile]
+    rng.shuffle(special)
+    hidden = rng.sample(range(8), 4)
     twin = run.clone()
-    # The hidden card and one of the draw pile change places.
-    hidden, drawn = twin.hand[2], twin.draw_pile[5]
-    twin.hand[2] = drawn.with_state(False, True, False, False)
-    twin.draw_pile[5] = hidden.with_state(False, False, False, False)
+    for each in (run, twin):
+        each.draw_pile = special[4:]
+        for place, card in zip(hidden, special, strict=False):
+            each.hand[place] = card.with_state(False, True, False, False)
+        rng.shuffle(special)
+        # What one hides, the other may draw.
+    assert {card.id for card in run.draw_pile} != {card.id for card in twin.draw_pile}
     one, other = Observer(), Observer()
     one.observe(run)
     other.observe(twin)
     for name in ("mask", "rows", "items", "owned", "state"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert make("heuristic", seed=seed).act(run) == make("heuristic", seed=seed).act(twin)
