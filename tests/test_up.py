@@ -198,6 +198,19 @@ def test_up_starts_after_a_killed_up_and_nothing_of_that_one_is_left(run: Up) ->
     assert run.processes() == []
 
 
+def test_the_table_of_the_option_is_the_services_table(run: Up) -> None:
+    del run.environment["JIMBOT_TABLE"]
+    run.process = subprocess.Popen(
+        [*JIMBOT, "--table", str(run.table), "up", "--no-train"],
+        env=run.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    health = run.jimbot("--table", str(run.table), "health", "--wait", "--timeout", "60")
+    assert health.returncode == 0, health.stdout
+
+
 def test_progress_goes_to_stderr_and_json_alone_to_stdout(run: Up) -> None:
     run.start("--no-train", "--for", "8s", "--json")
     code, out, err = run.finish(60)

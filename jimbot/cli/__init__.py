@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ class LazyGroup(click.Group):
 @click.pass_context
 def main(context: click.Context, home: Path | None, table: Path | None) -> None:
     """Train an agent to play Balatro, play the real game with it, and keep both well."""
+    if table is not None:
+        os.environ["JIMBOT_TABLE"] = str(table.absolute())  # for the services that `up` starts
     context.obj = Options(home, table)
 
 
