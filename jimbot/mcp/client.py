@@ -18,6 +18,7 @@ from jimbot.errors import JimbotError
 from jimbot.events.event import Event, EventError
 from jimbot.events.payloads import validate
 from jimbot.mcp.journal import JournalWriter
+from jimbot.mcp.messages import PROTOCOL, Hello, Welcome
 from jimbot.mcp.protocol import (
     MAX_FRAME_BYTES,
     Ack,
@@ -55,10 +56,19 @@ class EventClient:
     Args:
         journal: a directory that gets the id of every acknowledged event (`jimbot.mcp.journal`).
         capacity: events that may wait; `send` blocks while there are that many.
+        token: where mcp asks for one.
     """
 
-    def __init__(self, url: str, *, journal: Path | None = None, capacity: int = 10_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        journal: Path | None = None,
+        capacity: int = 10_000,
+        token: str | None = None,
+    ) -> None:
         self._url = url
+        self._token = token
         self._capacity = capacity
         self._journal = JournalWriter(journal) if journal else None
         self._outbox: OrderedDict[str, str] = OrderedDict()  # event id → its JSON
@@ -167,11 +177,20 @@ class EventClient:
         with connect(
             self._url, open_timeout=5, close_timeout=1, compression=None, proxy=None
         ) as connection:
+            if self._token is not None:
+                self._greet(connection, self._token)
             self._connection = connection
             try:
                 yield connection
             finally:
                 self._connection = None
+
+    def _greet(self, connection: ClientConnection, token: str) -> None:
+        hello = Hello(protocol=PROTOCOL, client="jimbot", token=token)
+        connection.send(hello.model_dump_json())
+        answer = decode_answer(connection.recv(timeout=_SILENCE_S))
+        if not isinstance(answer, Welcome):
+            raise ValueError(answer.reason if isinstance(answer, Error) else "no welcome")
 
     def _deliver(self, connection: ClientConnection) -> None:
         """Send what waits, batch by batch, for as long as the connection lives."""
@@ -185,6 +204,8 @@ class EventClient:
                     settled = [event_id for event_id in answer.event_ids if event_id in unanswered]
                     self._settle_acknowledged(settled)
                     unanswered.difference_update(settled)
+                elif not isinstance(answer, Error):
+                    continue
                 elif answer.event_id in unanswered:
                     self._settle_refused(answer)
                     unanswered.remove(answer.event_id)

@@ -49,7 +49,7 @@ class Committer:
     """
 
     def __init__(self, log: EventLog, metrics: Metrics) -> None:
-        self._log = log
+        self.log = self._log = log
         self._metrics = metrics
         self._waiting: deque[Submission] = deque()
         self._arrived = asyncio.Event()

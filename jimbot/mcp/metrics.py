@@ -49,6 +49,27 @@ class Metrics:
         self.connections = Gauge(
             "jimbot_mcp_connections", "WebSocket connections open now", registry=registry
         )
+        self.sessions = Gauge(
+            "jimbot_mcp_sessions", "Sessions that are remembered", registry=registry
+        )
+        self.subscriptions = Gauge(
+            "jimbot_mcp_subscriptions", "Connections that follow the log", registry=registry
+        )
+        self.decisions = Counter(
+            "jimbot_mcp_decisions_total",
+            "Decisions given to games, by where they came from",
+            ["source"],
+            registry=registry,
+        )
+        self.decision_seconds = Histogram(
+            "jimbot_mcp_decision_seconds",
+            "Time from a state's arrival to its decision",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=registry,
+        )
+        self.commands = Counter(
+            "jimbot_mcp_commands_total", "Commands that the mod has fetched", registry=registry
+        )
         self.log_position = Gauge(
             "jimbot_mcp_log_position", "Position of the last event stored", registry=registry
         )

@@ -10,59 +10,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from jimbot.events.event import Event, EventError, first_problem, parse_event
 from jimbot.events.payloads import validate
+from jimbot.mcp.messages import SAID_BY_CLIENT, Ack, Code, Error, Heartbeat, Welcome
+
+__all__ = ["MAX_FRAME_BYTES", "Ack", "Error", "Received", "receive"]
 
 MAX_FRAME_BYTES = 1 << 20
 
-Code = Literal[
-    "not_json",
-    "invalid_frame",
-    "invalid_event",
-    "unsupported_version",
-    "unknown_type",
-    "too_large",
-    "storage_unavailable",
-]
-
-
-class Ack(BaseModel):
-    """These events are stored durably; the order is the one in which they came."""
-
-    model_config = ConfigDict(frozen=True)
-
-    type: Literal["ack"] = "ack"
-    event_ids: list[str]
-
-
-class Error(BaseModel):
-    """Something was refused; with an `event_id`, that event alone.
-
-    `storage_unavailable` refuses nothing: the server keeps what it was sent, goes on trying, and
-    acknowledges when it succeeds.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    type: Literal["error"] = "error"
-    code: str
-    reason: str
-    event_id: str | None = None
-
-
-_ANSWER: TypeAdapter[Ack | Error] = TypeAdapter(Annotated[Ack | Error, Field(discriminator="type")])
+Answer = Ack | Error | Heartbeat | Welcome
+_ANSWER: TypeAdapter[Answer] = TypeAdapter(Annotated[Answer, Field(discriminator="type")])
 
 
 class Received(NamedTuple):
-    """What one frame held: the events to store, in order, and an error for each refused one."""
+    """What one frame held: events to store in order, an error for each refused one, or a message
+    of the session (`jimbot.mcp.messages`)."""
 
     events: list[Event]
     errors: list[Error]
+    message: BaseModel | None = None
 
 
 class _Batch(BaseModel):
@@ -90,12 +61,28 @@ def receive(frame: str | bytes) -> Received:
     if not isinstance(value, dict):
         return _refused("invalid_frame", "a frame is a JSON object: an event or a batch")
     if "events" not in value:
+        kind = value.get("type")
+        if isinstance(kind, str) and kind in SAID_BY_CLIENT:
+            return _receive_message(kind, value)
         return _receive_events([value])
     try:
         batch = _Batch.model_validate(value)
     except ValidationError as error:
         return _refused("invalid_frame", first_problem(error))
     return _receive_events(batch.events)
+
+
+def _receive_message(kind: str, value: dict[str, Any]) -> Received:
+    try:
+        return Received([], [], SAID_BY_CLIENT[kind].model_validate(value))
+    except ValidationError as error:
+        request_id = value.get("request_id")
+        refused = Error(
+            code="invalid_message",
+            reason=first_problem(error, within=kind),
+            request_id=request_id[:128] if isinstance(request_id, str) else None,
+        )
+        return Received([], [refused])
 
 
 def encode_event(event: Event) -> str:
@@ -117,11 +104,11 @@ def encode_batch(batch_id: str, events: Sequence[str]) -> str:
     return f'{{"batch_id":{json.dumps(batch_id)},"events":[{",".join(events)}]}}'
 
 
-def encode_answer(answer: Ack | Error) -> str:
+def encode_answer(answer: BaseModel) -> str:
     return answer.model_dump_json(exclude_none=True)
 
 
-def decode_answer(frame: str | bytes) -> Ack | Error:
+def decode_answer(frame: str | bytes) -> Answer:
     """What the server said.
 
     Raises:
@@ -139,7 +126,11 @@ def _receive_events(values: Sequence[object]) -> Received:
             validate(event)
         except EventError as error:
             errors.append(
-                Error(code=error.code, reason=error.message, event_id=_event_id_of(value))
+                Error(
+                    code=error.code,
+                    reason=error.message,
+                    event_id=_event_id_of(value),
+                )
             )
         else:
             events.append(event)

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import json
 import logging
+from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+from pydantic import BaseModel
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from jimbot.events.log import Appended, LogError
+from jimbot.errors import JimbotError
+from jimbot.events.log import Appended, LogError, Recorded
 from jimbot.mcp.commit import Committer, Submission
+from jimbot.mcp.decide import Decider, NoDecision
+from jimbot.mcp.messages import (
+    PROTOCOL,
+    Capability,
+    Decide,
+    Heartbeat,
+    Hello,
+    Subscribe,
+    Unsubscribe,
+    Welcome,
+)
 from jimbot.mcp.metrics import Metrics
-from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, encode_answer, receive
+from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, Received, encode_answer, receive
+from jimbot.mcp.sessions import Session, Sessions
 
 _log = logging.getLogger(__name__)
 _socket_log = logging.getLogger(f"{__name__}.socket")
@@ -32,6 +49,10 @@ _CONNECTION_BYTES = 4 << 20
 _TOTAL_BYTES = 48 << 20
 _OBJECT_BYTES = 1024
 _SEND_ANSWERS_S = 0.5
+_PAGE_EVENTS = 500
+_PAGE_BYTES = 256 << 10
+# Decisions that one connection may wait for; its next frame is not read until one is given.
+_DECIDING = 4
 _CLOSE_S = 0.5
 
 
@@ -64,14 +85,36 @@ class EventServer:
     Use as an async context manager; leaving it stops reading, has committed and acknowledges what
     was read, and closes. Port 0 picks a free one.
 
+    Args:
+        decider: answers `decide`; without one such a message is refused.
+        flush_ms: how often subscribers get what was stored.
+        tokens: SHA-256 digests in hex of the tokens, one of which a hello must then hold, or None
+            where everybody on this machine is trusted.
+
     Raises:
         OSError: on entering, when the port is taken.
     """
 
-    def __init__(self, committer: Committer, metrics: Metrics, port: int) -> None:
+    def __init__(
+        self,
+        committer: Committer,
+        metrics: Metrics,
+        port: int,
+        *,
+        decider: Decider | None = None,
+        flush_ms: int = 100,
+        heartbeat_s: float = 5.0,
+        tokens: Collection[str] | None = None,
+    ) -> None:
         self._committer = committer
         self._metrics = metrics
         self._port = port
+        self.decider = decider
+        self.flush_ms = flush_ms
+        self.heartbeat_s = heartbeat_s
+        self._tokens = tokens
+        self.sessions = Sessions()
+        self._speaking: dict[str, _Connection] = {}
         self._total = _Budget(_TOTAL_BYTES)
         self._connections: set[_Connection] = set()
         self._server: Server | None = None
@@ -83,6 +126,27 @@ class EventServer:
         if self._server is None:
             return self._port
         return int(next(iter(self._server.sockets)).getsockname()[1])
+
+    def trusts(self, token: str | None) -> bool:
+        """Whether a client with this token, or with none, may speak."""
+        if self._tokens is None:
+            return True
+        # Comparing digests tells nothing about a token, however long it takes.
+        return token is not None and hashlib.sha256(token.encode()).hexdigest() in self._tokens
+
+    def enter(self, connection: _Connection, hello: Hello) -> tuple[Session, bool]:
+        """Open a session on a connection; an older connection of the session is closed."""
+        session, known = self.sessions.open(hello.client, hello.session, self._committer.position)
+        older = self._speaking.get(session.id)
+        if older is not None and older is not connection:
+            older.end()
+        self._speaking[session.id] = connection
+        self._metrics.sessions.set(len(self.sessions))
+        return session, known
+
+    def leave(self, connection: _Connection, session: Session) -> None:
+        if self._speaking.get(session.id) is connection:
+            del self._speaking[session.id]
 
     @property
     def connections(self) -> int:
@@ -138,7 +202,7 @@ class EventServer:
         return socket.respond(503, f"{_CONNECTIONS} connections are open already\n")
 
     async def _talk(self, socket: ServerConnection) -> None:
-        connection = _Connection(socket, self._committer, self._metrics, self._total)
+        connection = _Connection(self, socket, self._committer, self._metrics, self._total)
         self._connections.add(connection)
         self._metrics.connections.inc()
         try:
@@ -152,11 +216,18 @@ class EventServer:
 
 
 class _Connection:
-    """One client: a task that reads frames, and one that sends the answers as they get ready."""
+    """One client: a task that reads frames, one that sends the answers as they get ready, and one
+    that sends what is stored to a subscriber."""
 
     def __init__(
-        self, socket: ServerConnection, committer: Committer, metrics: Metrics, total: _Budget
+        self,
+        server: EventServer,
+        socket: ServerConnection,
+        committer: Committer,
+        metrics: Metrics,
+        total: _Budget,
     ) -> None:
+        self._server = server
         self._socket = socket
         self._committer = committer
         self._metrics = metrics
@@ -164,58 +235,82 @@ class _Connection:
         self._own = _Budget(_CONNECTION_BYTES)
         self._reading = True
         self._acknowledged: list[str] = []
-        self._errors: list[Error] = []
+        self._messages: list[BaseModel] = []
         self._answered_bytes = 0
         self._answers_ready = asyncio.Event()
+        self._trusted = server.trusts(None)
+        self._session: Session | None = None
+        self._granted: frozenset[Capability] = frozenset()
+        self._subscription: Subscribe | None = None
+        self._publishing: asyncio.Task[None] | None = None
+        self._deciding = asyncio.Semaphore(_DECIDING)
+        self._decisions: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """Talk until either side closes."""
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        tasks = [
+            asyncio.create_task(self._read()),
+            asyncio.create_task(self._write()),
+            asyncio.create_task(self._ended.wait()),
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
+            self._unsubscribe()
+            for task in (*tasks, *self._decisions):
                 task.cancel()
+            if self._session is not None:
+                self._server.leave(self, self._session)
         for task in done:
             with contextlib.suppress(ConnectionClosed):
                 task.result()
+
+    def end(self) -> None:
+        """Close: another connection speaks for this session now."""
+        self._ended.set()
 
     def stop_reading(self) -> None:
         """Leave unread what comes from now on; what was read is still answered."""
         self._reading = False
 
     async def send_answers(self) -> None:
-        """Send what is ready: the errors, and one acknowledgement for all that was stored."""
-        errors, self._errors = self._errors, []
+        """Send what is ready: the messages, and one acknowledgement for all that was stored."""
+        messages, self._messages = self._messages, []
         event_ids, self._acknowledged = self._acknowledged, []
         answered, self._answered_bytes = self._answered_bytes, 0
-        for error in errors:
-            await self._socket.send(encode_answer(error))
+        for message in messages:
+            await self._socket.send(encode_answer(message))
         if event_ids:
             await self._socket.send(encode_answer(Ack(event_ids=event_ids)))
         self._own.give(answered)
 
     async def _write(self) -> None:
         while True:
-            await self._answers_ready.wait()
+            try:
+                async with asyncio.timeout(self._server.heartbeat_s if self._session else None):
+                    await self._answers_ready.wait()
+            except TimeoutError:
+                self._say(Heartbeat())
             self._answers_ready.clear()
             await self.send_answers()
 
     async def _read(self) -> None:
         async for frame in self._socket:
             if self._reading:
-                self._take(frame)
+                received = self._take(frame)
+                if received.message is not None:
+                    await self._hear(received.message)
                 await self._own.room()
                 await self._total.room()
 
-    def _take(self, frame: str | bytes) -> None:
+    def _take(self, frame: str | bytes) -> Received:
         received = receive(frame)
+        if not self._trusted and not isinstance(received.message, Hello):
+            self._refuse(Error(code="unauthorised", reason="say hello with a token first"))
+            return Received([], [])
         for error in received.errors:
-            self._metrics.rejected.labels(error.code).inc()
-        if received.errors:
-            size = _OBJECT_BYTES * len(received.errors)
-            self._own.take(size)
-            self._answer(size, errors=received.errors)
+            self._refuse(error)
         if received.events:
             size = len(frame) + _OBJECT_BYTES * len(received.events)
             self._own.take(size)
@@ -223,19 +318,174 @@ class _Connection:
 
             def stored(results: list[Appended]) -> None:
                 self._total.give(size)
+                if self._session is not None:
+                    self._session.last_event_id = received.events[-1].event_id
                 self._answer(size, event_ids=[event.event_id for event in received.events])
 
             self._committer.submit(Submission(received.events, stored, self._unavailable))
+        return received
+
+    # Messages of the session
+
+    async def _hear(self, message: BaseModel) -> None:
+        match message:
+            case Hello():
+                self._greet(message)
+            case Heartbeat():
+                self._say(Heartbeat())
+            case Subscribe():
+                if self._may("subscribe"):
+                    self._subscribe(message)
+            case Unsubscribe():
+                self._unsubscribe()
+            case Decide():
+                if self._may("decisions", message.request_id):
+                    await self._deciding.acquire()
+                    task = asyncio.create_task(self._decide(message))
+                    self._decisions.add(task)
+                    task.add_done_callback(self._decisions.discard)
+
+    def _greet(self, hello: Hello) -> None:
+        if self._session is not None:
+            self._refuse(Error(code="out_of_order", reason="this session has begun already"))
+            return
+        if hello.protocol != PROTOCOL:
+            self._refuse(
+                Error(
+                    code="unsupported_version",
+                    reason=f"protocol {hello.protocol} is not spoken here, only {PROTOCOL}",
+                )
+            )
+            return
+        if not self._server.trusts(hello.token):
+            self._refuse(Error(code="unauthorised", reason="the token is missing or not known"))
+            return
+        self._trusted = True
+        offered: set[Capability] = {"events", "subscribe"}
+        if self._server.decider is not None:
+            offered.add("decisions")
+        self._granted = frozenset(one for one in hello.capabilities if one in offered)
+        self._session, known = self._server.enter(self, hello)
+        self._say(
+            Welcome(
+                session=self._session.id,
+                resumed=known,
+                last_event_id=self._session.last_event_id,
+                capabilities=sorted(self._granted),
+                heartbeat_s=self._server.heartbeat_s,
+                flush_ms=self._server.flush_ms,
+                max_frame_bytes=MAX_FRAME_BYTES,
+            )
+        )
+
+    def _may(self, capability: Capability, request_id: str | None = None) -> bool:
+        if capability in self._granted:
+            return True
+        reason = f"say hello with the capability {capability!r} first"
+        if self._session is not None:
+            reason = f"the capability {capability!r} was not granted to this session"
+        self._refuse(Error(code="out_of_order", reason=reason, request_id=request_id))
+        return False
+
+    def _subscribe(self, wish: Subscribe) -> None:
+        assert self._session is not None
+        self._unsubscribe()
+        if wish.after is not None:
+            self._session.cursor = min(wish.after, self._committer.position)
+        self._metrics.subscriptions.inc()
+        self._publishing = asyncio.create_task(self._publish(self._session, wish.types))
+
+    def _unsubscribe(self) -> None:
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
+            self._metrics.subscriptions.dec()
+
+    async def _publish(self, session: Session, types: Collection[str] | None) -> None:
+        """Send what is stored after the session's cursor. A subscriber that reads slowly gets
+        later what the log keeps for it: nothing waits in memory, and nothing is left out."""
+        log = self._committer.log
+        while True:
+            await asyncio.sleep(self._server.flush_ms / 1000)
+            while session.cursor < (position := self._committer.position):
+                try:
+                    page = await asyncio.to_thread(
+                        log.read, after=session.cursor, limit=_PAGE_EVENTS, types=types
+                    )
+                except LogError as error:
+                    _log.warning("a subscriber waits: %s", error)
+                    break
+                if not page:
+                    session.cursor = position
+                for frame, last in _frames(page):
+                    try:
+                        await self._socket.send(frame)
+                    except ConnectionClosed:
+                        return
+                    session.cursor = last
+
+    async def _decide(self, asked: Decide) -> None:
+        decider, session = self._server.decider, self._session
+        assert decider is not None
+        assert session is not None
+        try:
+            decision = await decider.decide(asked, session.memory)
+        except NoDecision as error:
+            self._refuse(_no_decision(asked, error.message))
+        except JimbotError as error:
+            self._refuse(_no_decision(asked, str(error)))
+        except Exception:
+            _log.exception("a decision failed")
+            self._refuse(_no_decision(asked, "a fault of JimBot's, which is in its log"))
+        else:
+            self._metrics.decisions.labels(decision.source).inc()
+            self._metrics.decision_seconds.observe(decision.took_ms / 1000)
+            self._say(decision)
+        finally:
+            self._deciding.release()
+
+    # Answers
+
+    def _refuse(self, error: Error) -> None:
+        self._metrics.rejected.labels(error.code).inc()
+        self._say(error)
+
+    def _say(self, message: BaseModel) -> None:
+        self._own.take(_OBJECT_BYTES)
+        self._answer(_OBJECT_BYTES, message=message)
 
     def _unavailable(self, failure: LogError) -> None:
         # Said again at each try, so that a client knows its connection is alive.
-        if not any(error.code == "storage_unavailable" for error in self._errors):
-            self._answer(0, errors=[Error(code="storage_unavailable", reason=failure.message)])
+        if not any(
+            isinstance(message, Error) and message.code == "storage_unavailable"
+            for message in self._messages
+        ):
+            self._answer(0, message=Error(code="storage_unavailable", reason=failure.message))
 
     def _answer(
-        self, size: int, *, errors: list[Error] | None = None, event_ids: list[str] | None = None
+        self, size: int, *, message: BaseModel | None = None, event_ids: Sequence[str] = ()
     ) -> None:
-        self._errors += errors or ()
-        self._acknowledged += event_ids or ()
+        if message is not None:
+            self._messages.append(message)
+        self._acknowledged += event_ids
         self._answered_bytes += size
         self._answers_ready.set()
+
+
+def _no_decision(asked: Decide, reason: str) -> Error:
+    return Error(code="no_decision", reason=reason, request_id=asked.request_id)
+
+
+def _frames(page: Sequence[Recorded]) -> Iterator[tuple[str, int]]:
+    """A page of the log as `events` frames, each with the position of its last event."""
+    texts: list[str] = []
+    size = 0
+    for place, entry in enumerate(page):
+        event = json.dumps(entry.event.model_dump(exclude_none=True), separators=(",", ":"))
+        texts.append(f'{{"position":{entry.position},"event":{event}}}')
+        size += len(texts[-1])
+        if size >= _PAGE_BYTES or place == len(page) - 1:
+            head = f'{{"type":"events","last":{entry.position},"events":['
+            yield head + ",".join(texts) + "]}", entry.position
+            texts = []
+            size = 0

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from jimbot.appliance import Appliance, Home
+from jimbot.appliance import Appliance, Home, HomeError
 from jimbot.errors import JimbotError
 from jimbot.events import open_log
 from jimbot.mcp.commit import Committer
+from jimbot.mcp.decide import Decider
+from jimbot.mcp.door import Door
 from jimbot.mcp.metrics import Counts, Metrics
 from jimbot.mcp.server import EventServer
 from jimbot.service import Health, configure_logging, http_app, serving, stop_event
+
+if TYPE_CHECKING:
+    from jimbot.policy import Policy
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +61,20 @@ async def run(appliance: Appliance, home: Home) -> None:
         stack.callback(log.close)
         metrics = Metrics()
         committer = await stack.enter_async_context(Committer(log, metrics))
-        events = EventServer(committer, metrics, ports["websocket"])
-        await _listen(stack, events, ports["websocket"])
-        await _listen(
-            stack, serving(_http(committer, events, metrics), ports["http"]), ports["http"]
+        decider = Decider(_policy)
+        stack.callback(decider.close)
+        events = EventServer(
+            committer,
+            metrics,
+            ports["websocket"],
+            decider=decider,
+            flush_ms=appliance.aggregation.flush_ms,
+            tokens=read_tokens(home),
         )
+        await _listen(stack, events, ports["websocket"])
+        app = _http(committer, events, metrics)
+        Door(committer, metrics, events, decider).add_to(app)
+        await _listen(stack, serving(app, ports["http"]), ports["http"])
         _log.info(
             "ready", extra={"fields": {"log_position": committer.position, "ports": dict(ports)}}
         )
@@ -70,6 +85,36 @@ async def run(appliance: Appliance, home: Home) -> None:
             task.cancel()
         _log.info("stopping")
     _log.info("stopped", extra={"fields": {"log_position": committer.position}})
+
+
+def _policy() -> Policy:
+    from jimbot.policy import make
+
+    return make("heuristic")
+
+
+def read_tokens(home: Home) -> frozenset[str] | None:
+    """The digests of the tokens that open mcp, or None when there are none: then everybody who
+    reaches loopback is trusted.
+
+    `secrets/mcp-tokens` in the home holds a SHA-256 digest in hex a line.
+
+    Raises:
+        HomeError: the file is there and cannot be read, or holds something else.
+    """
+    path = home.path / "secrets" / "mcp-tokens"
+    try:
+        lines = path.read_text("ascii").split()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomeError(f"cannot read {path}: {error}", hint="Mend it, or remove it") from error
+    if not all(re.fullmatch(r"[0-9a-f]{64}", line) for line in lines):
+        raise HomeError(
+            f"{path} holds something that is no SHA-256 digest",
+            hint="Write one digest in hex a line: printf TOKEN | sha256sum",
+        )
+    return frozenset(lines)
 
 
 async def _listen(

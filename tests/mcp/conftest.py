@@ -39,8 +39,9 @@ def heartbeat(event_id: str, **payload: Any) -> Event:
 class Running:
     """An `EventServer` in a thread of its own."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, **options: Any) -> None:
         self.log = log
+        self._options = options
         self.metrics = Metrics()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -52,7 +53,7 @@ class Running:
         self._stop = asyncio.Event()
         async with Committer(self.log, self.metrics) as committer:
             self.committer = committer
-            async with EventServer(committer, self.metrics, 0) as self.server:
+            async with EventServer(committer, self.metrics, 0, **self._options) as self.server:
                 self.url = f"ws://127.0.0.1:{self.server.port}"
                 self._started.set()
                 await self._stop.wait()
@@ -75,12 +76,12 @@ def log(tmp_path: Path) -> Iterator[SQLiteEventLog]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[EventLog], Running]]:
+def serve() -> Iterator[Callable[..., Running]]:
     """Starts a server in front of a log."""
     running: list[Running] = []
 
-    def start(log: EventLog) -> Running:
-        running.append(Running(log))
+    def start(log: EventLog, **options: Any) -> Running:
+        running.append(Running(log, **options))
         return running[-1]
 
     yield start

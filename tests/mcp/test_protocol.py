@@ -43,7 +43,7 @@ def test_a_frame_is_a_batch() -> None:
         "timestamp": 1700000000000,
     }
     assert [e.event_id for e in receive(json.dumps(batch)).events] == ["e1", "e2"]
-    assert receive('{"batch_id": "b", "events": []}') == ([], [])
+    assert receive('{"batch_id": "b", "events": []}') == ([], [], None)
 
 
 def test_the_good_events_of_a_batch_survive_the_bad_ones() -> None:
@@ -154,7 +154,7 @@ json_values = st.recursive(
 def test_what_a_client_encodes_the_server_receives(payloads: list[dict[str, Any]]) -> None:
     events = [Event(type="DIAGNOSTIC", source="x", payload=payload) for payload in payloads]
     received = receive(encode_batch('b"1', [encode_event(event) for event in events]))
-    assert received == (events, [])
+    assert received == (events, [], None)
 
 
 @settings(deadline=None)  # the machine is shared

@@ -22,14 +22,13 @@ from jimbot.game.catalogue import DECKS, STAKES
 from jimbot.mcp.balatrobot import names
 from jimbot.mcp.balatrobot.client import Client, GameRefused, GameUnreachable
 from jimbot.mcp.balatrobot.mirror import Memory, is_settled, mirror
+from jimbot.mcp.balatrobot.requests import request_of, safest
 from jimbot.mcp.balatrobot.state import GameState
 
 if TYPE_CHECKING:
     from jimbot.policy import Policy
 
 _log = logging.getLogger(__name__)
-
-Request = tuple[str, dict[str, Any]]
 
 _LOOK_S: Final = 0.1  # between looks at a game that is busy
 _BUSY_S: Final = 120.0
@@ -143,10 +142,10 @@ class Driver:
                     hint="Look at the game's window; a content mod may ask for something",
                 )
             action = self._decide(run, careful=refusals > 0 or moves > _MOVES)
-            request = self.request(action, run)
+            request = request_of(action, run, self._offered)
             if request is None:
-                action = _safest(run)
-                request = self.request(action, run)
+                action = safest(run)
+                request = request_of(action, run, self._offered)
                 assert request is not None
             moves = moves + 1 if action.kind in _MOVING else 0
             self._told(action, run)
@@ -174,18 +173,6 @@ class Driver:
                 game.recorder.step(action, _Shown(after))
                 self._send(game.recorder.drain())
             state = after
-
-    def request(self, action: Action, run: Run) -> Request | None:
-        """The request that performs an action on the game; None when it cannot be asked for now."""
-        found = _request(action, run, self._offered)
-        if found is None or found[0] not in self._offered:
-            return None
-        name, _ = found
-        if name in ("sell", "use") and run.phase.name in ("BLIND_SELECT", "ROUND_EVAL"):
-            return None
-        # Without `pack` an opened pack could never be left.
-        opens = action.kind in (ActionKind.BUY_PACK, ActionKind.SKIP_BLIND)
-        return None if opens and "pack" not in self._offered else found
 
     def _discover(self) -> None:
         document = self._client.call("rpc.discover")
@@ -280,16 +267,16 @@ class Driver:
     def _decide(self, run: Run, *, careful: bool) -> Action:
         """The policy's action; the safest one when it has none that is legal."""
         if careful:
-            return _safest(run)
+            return safest(run)
         try:
             action = self._policy.act(run)
             reason = run.why_not(action)
         except Exception:
             _log.exception("the policy %s failed", self._policy.name)
-            return _safest(run)
+            return safest(run)
         if reason:
             _log.warning("the policy chose %s, which is not legal: %s", action, reason)
-            return _safest(run)
+            return safest(run)
         return action
 
     def _record(self, state: GameState) -> GameRecorder:
@@ -382,77 +369,3 @@ def _word(offered: tuple[str, ...], known: tuple[str, ...], wanted: str) -> str:
         except names.UnknownName:
             continue
     return wanted
-
-
-def _safest(run: Run) -> Action:
-    """An action that is always possible and brings the game forward."""
-    phase = run.phase.name
-    if phase == "SELECTING_HAND":
-        forced = [place for place, card in enumerate(run.hand) if card.forced]
-        rest = [place for place in range(len(run.hand)) if place not in forced]
-        return Action(ActionKind.PLAY, 0, tuple(sorted((forced + rest)[:5])))
-    kinds = {
-        "BLIND_SELECT": ActionKind.SELECT_BLIND,
-        "ROUND_EVAL": ActionKind.CASH_OUT,
-        "SHOP": ActionKind.LEAVE_SHOP,
-    }
-    return Action(kinds.get(phase, ActionKind.SKIP_PACK))
-
-
-_SIMPLE: Final[dict[ActionKind, str]] = {
-    ActionKind.SELECT_BLIND: "select",
-    ActionKind.SKIP_BLIND: "skip",
-    ActionKind.REROLL_BOSS: "reroll_boss",
-    ActionKind.CASH_OUT: "cash_out",
-    ActionKind.REROLL: "reroll",
-    ActionKind.LEAVE_SHOP: "next_round",
-}
-_PLACED: Final[dict[ActionKind, tuple[str, str]]] = {
-    ActionKind.BUY_CARD: ("buy", "card"),
-    ActionKind.BUY_AND_USE: ("buy_and_use", "card"),
-    ActionKind.BUY_VOUCHER: ("buy", "voucher"),
-    ActionKind.BUY_PACK: ("buy", "pack"),
-    ActionKind.SELL_JOKER: ("sell", "joker"),
-    ActionKind.SELL_CONSUMABLE: ("sell", "consumable"),
-}
-
-
-def _request(action: Action, run: Run, offered: frozenset[str]) -> Request | None:
-    """The request that performs an action, by the methods that the game offers."""
-    kind = ActionKind(action.kind)
-    place, cards = action.index, list(action.cards)
-    if kind == ActionKind.BUY_AND_USE and "buy_and_use" not in offered:
-        if run.why_not(Action(ActionKind.BUY_CARD, place)):
-            return None
-        kind = ActionKind.BUY_CARD
-    if kind in _SIMPLE:
-        return _SIMPLE[kind], {}
-    if kind in _PLACED:
-        name, field = _PLACED[kind]
-        return name, {field: place}
-    if kind in (ActionKind.PLAY, ActionKind.DISCARD):
-        return kind.name.lower(), {"cards": cards}
-    if kind == ActionKind.USE_CONSUMABLE:
-        return "use", {"consumable": place, **({"cards": cards} if cards else {})}
-    if kind == ActionKind.PICK_PACK:
-        return "pack", {"card": place, **({"targets": cards} if cards else {})}
-    if kind == ActionKind.SKIP_PACK:
-        return "pack", {"skip": True}
-    if kind == ActionKind.MOVE_JOKER:
-        return "rearrange", {"jokers": _moved(len(run.jokers), place, cards[0])}
-    if kind == ActionKind.MOVE_CARD:
-        return "rearrange", {"hand": _moved(len(run.hand), place, cards[0])}
-    if not run.hand:
-        return None
-    hand = run.hand
-    if place == 1:
-        order = sorted(range(len(hand)), key=lambda n: -hand[n].suit_order)
-    else:
-        order = sorted(range(len(hand)), key=lambda n: -hand[n].order)
-    return "rearrange", {"hand": order}
-
-
-def _moved(count: int, start: int, end: int) -> list[int]:
-    order = list(range(count))
-    order.insert(end, order.pop(start))
-    return order

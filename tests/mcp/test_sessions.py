@@ -1,0 +1,463 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from prometheus_client import generate_latest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+from jimbot.events import Event
+from jimbot.events.sqlite import SQLiteEventLog
+from jimbot.game import Action, ActionKind, Run
+from jimbot.mcp import server as server_module
+from jimbot.mcp.balatrobot.state import game_state
+from jimbot.mcp.client import EventClient
+from jimbot.mcp.decide import Decider
+from jimbot.mcp.messages import SAID_BY_CLIENT, SAID_BY_SERVER, schemas, write_schemas
+from jimbot.mcp.protocol import encode_event, receive
+from jimbot.mcp.sessions import Sessions
+from jimbot.policy import make
+from tests.mcp.conftest import Running, dial, hear, heartbeat
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
+
+
+def say(socket: ClientConnection, kind: str, **fields: Any) -> None:
+    socket.send(json.dumps({"type": kind, **fields}))
+
+
+def hello(socket: ClientConnection, *capabilities: str, **fields: Any) -> dict[str, Any]:
+    say(socket, "hello", protocol=1, client="test", capabilities=list(capabilities), **fields)
+    return hear(socket)
+
+
+def hear_kind(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of a kind; every message is held against its schema."""
+    while True:
+        message = hear(socket)
+        Draft202012Validator(schemas()[f"{message['type']}.v1.json"]).validate(message)
+        if message["type"] == kind:
+            return message
+        assert message["type"] in ("heartbeat", "ack"), message
+
+
+@pytest.fixture
+def decider() -> Iterator[Decider]:
+    decider = Decider(lambda: make("heuristic"))
+    yield decider
+    decider.close()
+
+
+def test_hello_is_welcomed(server: Running) -> None:
+    with dial(server.url) as socket:
+        welcome = hello(socket, "events", "subscribe", "decisions")
+        assert welcome == {
+            "type": "welcome",
+            "protocol": 1,
+            "session": welcome["session"],
+            "resumed": False,
+            "capabilities": ["events", "subscribe"],  # no decider here
+            "heartbeat_s": 5.0,
+            "flush_ms": 100,
+            "max_frame_bytes": 1 << 20,
+        }
+        socket.send(encode_event(heartbeat("e1")))
+        assert hear_kind(socket, "ack")["event_ids"] == ["e1"]
+
+
+def test_a_session_goes_on_after_the_last_acknowledged_event(
+    server: Running, log: SQLiteEventLog
+) -> None:
+    with dial(server.url) as socket:
+        session = hello(socket, "events")["session"]
+        for event_id in ("e1", "e2"):
+            socket.send(encode_event(heartbeat(event_id)))
+        heard: list[str] = []
+        while len(heard) < 2:
+            heard += hear_kind(socket, "ack")["event_ids"]
+        socket.socket.close()  # a dropped connection
+    with dial(server.url) as socket:
+        welcome = hello(socket, "events", session=session)
+        assert (welcome["session"], welcome["resumed"]) == (session, True)
+        assert welcome["last_event_id"] == "e2"
+        socket.send(encode_event(heartbeat("e3")))
+        hear_kind(socket, "ack")
+    assert [entry.event.event_id for entry in log.read()] == ["e1", "e2", "e3"]
+    with dial(server.url) as socket:
+        assert hello(socket, "events", session="unknown")["resumed"] is False
+
+
+def test_a_new_connection_takes_its_session_over(server: Running) -> None:
+    with dial(server.url) as old, dial(server.url) as new:
+        session = hello(old)["session"]
+        assert hello(new, session=session)["resumed"] is True
+        with pytest.raises(ConnectionClosed):
+            hear(old)
+        new.send(encode_event(heartbeat("e")))
+        assert hear_kind(new, "ack")["event_ids"] == ["e"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "hello"}, "invalid_message"),
+        ({"type": "hello", "protocol": "x", "client": "c"}, "invalid_message"),
+        ({"type": "hello", "protocol": 2, "client": "c"}, "unsupported_version"),
+        ({"type": "hello", "protocol": 1, "client": "c", "capabilities": ["x"]}, "invalid_message"),
+        ({"type": "subscribe"}, "out_of_order"),
+        ({"type": "subscribe", "after": -1}, "invalid_message"),
+        ({"type": "decide", "request_id": "r", "state": {}}, "out_of_order"),
+        ({"type": "decide", "request_id": "r"}, "invalid_message"),
+        ({"type": "heartbeat", "extra": 1}, "invalid_message"),
+        ({"type": ["hello"]}, "invalid_event"),
+    ],
+)
+def test_wrong_messages_are_typed_errors_and_counted(
+    server: Running, message: dict[str, Any], code: str
+) -> None:
+    with dial(server.url) as socket:
+        socket.send(json.dumps(message))
+        answer = hear_kind(socket, "error")
+        assert answer["code"] == code
+        if "request_id" in message:
+            assert answer["request_id"] == "r"
+        assert hello(socket)["type"] == "welcome"
+    assert server.metrics.counts().rejected == {code: 1}
+
+
+def test_hello_twice_and_what_was_not_granted(server: Running) -> None:
+    with dial(server.url) as socket:
+        hello(socket, "events")
+        assert hello(socket)["code"] == "out_of_order"
+        say(socket, "subscribe")
+        assert "not granted" in hear_kind(socket, "error")["reason"]
+
+
+def test_both_sides_say_that_they_live(serve: Callable[..., Running], log: SQLiteEventLog) -> None:
+    server = serve(log, heartbeat_s=0.05)
+    with dial(server.url) as socket:
+        with pytest.raises(TimeoutError):
+            hear(socket, timeout=0.2)  # the simple protocol stays silent
+        hello(socket)
+        assert [hear(socket)["type"] for _ in range(3)] == ["heartbeat"] * 3
+    with dial(serve(log).url) as socket:
+        say(socket, "heartbeat")
+        assert hear(socket)["type"] == "heartbeat"
+
+
+def test_a_subscriber_gets_what_is_stored_in_order_and_aggregated(
+    server: Running, log: SQLiteEventLog
+) -> None:
+    log.append([("s", heartbeat("before"))])
+    server.committer.position = 1
+    with dial(server.url) as reader, dial(server.url) as writer:
+        hello(reader, "subscribe")
+        say(reader, "subscribe")
+        began = time.monotonic()
+        for n in range(60):
+            writer.send(encode_event(heartbeat(f"e{n}")))
+        heard: list[dict[str, Any]] = []
+        batches = 0
+        while len(heard) < 60:
+            batch = hear_kind(reader, "events")
+            batches += 1
+            heard += batch["events"]
+            assert batch["last"] == batch["events"][-1]["position"]
+        assert [entry["event"]["event_id"] for entry in heard] == [f"e{n}" for n in range(60)]
+        assert [entry["position"] for entry in heard] == list(range(2, 62))
+        assert batches <= 2 + (time.monotonic() - began) / 0.1
+        say(reader, "subscribe", after=0, types=["HEARTBEAT"])
+        assert hear_kind(reader, "events")["events"][0]["event"]["event_id"] == "before"
+        say(reader, "subscribe", after=0, types=["GAME_FINISHED"])
+        say(reader, "heartbeat")
+        assert hear(reader)["type"] == "heartbeat"
+        say(reader, "unsubscribe")
+        writer.send(encode_event(heartbeat("unheard")))
+        heard_kinds = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                heard_kinds.append(hear(reader, timeout=0.3)["type"])
+        assert "events" not in heard_kinds
+
+
+def test_a_subscription_goes_on_where_it_was(server: Running) -> None:
+    with dial(server.url) as writer:
+        with dial(server.url) as reader:
+            session = hello(reader, "subscribe")["session"]
+            say(reader, "subscribe")
+            writer.send(encode_event(heartbeat("e1")))
+            assert hear_kind(reader, "events")["last"] == 1
+        writer.send(encode_event(heartbeat("e2")))
+        hear(writer)
+        with dial(server.url) as reader:
+            hello(reader, "subscribe", session=session)
+            say(reader, "subscribe")
+            events = hear_kind(reader, "events")["events"]
+            assert [entry["event"]["event_id"] for entry in events] == ["e2"]
+
+
+def test_a_slow_subscriber_loses_nothing_and_holds_nobody_up(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_PAGE_BYTES", 20_000)
+    count = 300
+    with dial(server.url, max_queue=1) as reader, dial(server.url) as writer:
+        hello(reader, "subscribe")
+        say(reader, "subscribe")
+        began = time.monotonic()
+        for n in range(count):
+            writer.send(encode_event(heartbeat(f"e{n}", filler="x" * 10_000)))
+        stored = 0
+        while stored < count:
+            stored += len(hear_kind(writer, "ack")["event_ids"])
+        assert time.monotonic() - began < 15
+        time.sleep(0.5)  # while nobody reads
+        heard = 0
+        while heard < count:
+            heard += len(hear_kind(reader, "events")["events"])
+
+
+def decide(socket: ClientConnection, run: Run, **fields: Any) -> dict[str, Any]:
+    say(socket, "decide", **{"request_id": "r1", "state": game_state(run), **fields})
+    return hear(socket)
+
+
+def test_a_game_is_played_by_decisions(
+    serve: Callable[..., Running], log: SQLiteEventLog, decider: Decider
+) -> None:
+    from jimbot.mcp.balatrobot.methods import Game
+    from tests.mcp.balatrobot.conftest import Memory
+
+    server = serve(log, decider=decider)
+    game = Game(Memory())
+    game.call("start", {"deck": "RED", "stake": "WHITE", "seed": "WS"})
+    with dial(server.url) as socket:
+        assert "decisions" in hello(socket, "decisions")["capabilities"]
+        for number in range(25):
+            assert game.run is not None
+            if game.run.over:
+                break
+            decision = decide(
+                socket, game.run, request_id=f"r{number}", deadline_ms=5000, alternatives=5
+            )
+            Draft202012Validator(schemas()["decision.v1.json"]).validate(decision)
+            assert (decision["request_id"], decision["source"]) == (f"r{number}", "policy")
+            assert decision["policy"] == "heuristic"
+            assert decision["asked_claude"] is False
+            assert len(decision["alternatives"]) == min(5, decision["alternatives_total"])
+            for move in decision["alternatives"]:
+                assert move != decision["action"]
+            game.call(decision["action"]["method"], decision["action"]["params"])
+        assert game.run.round >= 1
+    exposed = generate_latest(server.metrics.registry).decode()
+    assert 'jimbot_mcp_decisions_total{source="policy"}' in exposed
+
+
+class Slow:
+    name = "slow"
+    confidence = 1.0
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def act(self, run: Run) -> Action:
+        time.sleep(self._seconds)
+        return Action(ActionKind.SELECT_BLIND)
+
+
+def test_a_late_or_broken_policy_is_replaced_in_time(
+    serve: Callable[..., Running], log: SQLiteEventLog
+) -> None:
+    slow = Decider(lambda: Slow(0.6))
+    broken = Decider(lambda: Slow(-1))  # sleeping for less than nothing is an error
+    run = Run("LATE", endless=True)
+    run.step(Action(ActionKind.SELECT_BLIND))
+    for one in (slow, broken):
+        server = serve(log, decider=one)
+        with dial(server.url) as socket:
+            hello(socket, "decisions")
+            for number in range(3):  # more than there are threads
+                began = time.monotonic()
+                decision = decide(socket, run, request_id=f"r{number}", deadline_ms=100)
+                assert time.monotonic() - began < 0.5
+                assert (decision["source"], decision["confidence"]) == ("fallback", 0)
+                assert decision["action"]["method"] == "play"
+        one.close()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"state": "MENU"},
+        {"state": "GAME_OVER"},
+        {"state": "SHOP"},
+        {"state": ["SHOP"]},
+        {"state": "SHOP", "round_num": 1, "ante_num": 1, "money": 1, "jokers": {"cards": [{}]}},
+    ],
+)
+def test_states_without_a_decision_are_refused(
+    serve: Callable[..., Running], log: SQLiteEventLog, decider: Decider, state: dict[str, Any]
+) -> None:
+    server = serve(log, decider=decider)
+    with dial(server.url) as socket:
+        hello(socket, "decisions")
+        say(socket, "decide", request_id="r", state=state)
+        error = hear_kind(socket, "error")
+        assert (error["code"], error["request_id"]) == ("no_decision", "r")
+        assert decide(socket, Run("NEXT", endless=True), deadline_ms=5000)["type"] == "decision"
+
+
+class Oracle:
+    """An adviser with an opinion."""
+
+    def __init__(self, action: Action | None) -> None:
+        self.action = action
+
+    def wants(self, run: Run, confidence: float) -> bool:
+        return True
+
+    async def advise(self, run: Run, action: Action, deadline_s: float) -> Action | None:
+        return self.action
+
+
+@pytest.mark.parametrize(
+    ("advice", "source", "method"),
+    [
+        (Action(ActionKind.SKIP_BLIND), "claude", "skip"),
+        (Action(ActionKind.CASH_OUT), "policy", "select"),
+        (None, "policy", "select"),
+    ],
+)
+def test_the_decision_says_whether_claude_was_asked(
+    serve: Callable[..., Running],
+    log: SQLiteEventLog,
+    advice: Action | None,
+    source: str,
+    method: str,
+) -> None:
+    decider = Decider(lambda: make("heuristic"), Oracle(advice))
+    server = serve(log, decider=decider)
+    with dial(server.url) as socket:
+        hello(socket, "decisions")
+        decision = decide(socket, Run("ASK", endless=True), deadline_ms=5000)
+        assert decision["asked_claude"] is True
+        assert (decision["source"], decision["action"]["method"]) == (source, method)
+    decider.close()
+
+
+def test_tokens(serve: Callable[..., Running], log: SQLiteEventLog) -> None:
+    digest = hashlib.sha256(b"open sesame").hexdigest()
+    server = serve(log, tokens=frozenset([digest]))
+    with dial(server.url) as socket:
+        socket.send(encode_event(heartbeat("e1")))
+        assert hear(socket)["code"] == "unauthorised"
+        say(socket, "subscribe")
+        assert hear(socket)["code"] == "unauthorised"
+        assert hello(socket, "events", token="wrong")["code"] == "unauthorised"
+        assert hello(socket, "events")["code"] == "unauthorised"
+        assert hello(socket, "events", token="open sesame")["type"] == "welcome"
+        socket.send(encode_event(heartbeat("e2")))
+        assert hear_kind(socket, "ack")["event_ids"] == ["e2"]
+    assert [entry.event.event_id for entry in log.read()] == ["e2"]
+    assert server.metrics.counts().rejected == {"unauthorised": 4}
+    client = EventClient(server.url, token="open sesame")
+    client.send(heartbeat("e3"))
+    assert client.close(10)
+    stranger = EventClient(server.url)
+    stranger.send(heartbeat("e4"))
+    assert not stranger.close(0.3)
+    assert log.count() == 2
+
+
+def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jimbot.mcp.sessions._REMEMBERED", 3)
+    sessions = Sessions()
+    first, _ = sessions.open("c", None, 0)
+    for _ in range(2):
+        sessions.open("c", None, 0)
+    assert sessions.open("c", first.id, 0) == (first, True)
+    sessions.open("c", None, 0)
+    assert len(sessions) == 3
+    assert sessions.open("c", first.id, 0)[1] is True
+    assert sessions.open("another", first.id, 0)[1] is False
+
+
+def test_the_schemas_in_docs_are_the_models(tmp_path: Path) -> None:
+    """Mend with: python -m jimbot.mcp.messages docs/schema"""
+    write_schemas(tmp_path)
+    fresh = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert {path.name: path.read_text() for path in SCHEMAS.iterdir()} == fresh
+    for text in fresh.values():
+        Draft202012Validator.check_schema(json.loads(text))
+    assert {name.split(".")[0] for name in fresh} == {*SAID_BY_CLIENT, *SAID_BY_SERVER, "event"}
+
+
+def test_any_message_is_answered_and_the_server_stays_up(
+    serve: Callable[..., Running], log: SQLiteEventLog, decider: Decider
+) -> None:
+    import random
+
+    server = serve(log, decider=decider)
+    rng = random.Random(1)
+    good = {
+        "hello": {"protocol": 1, "client": "f", "capabilities": ["decisions", "subscribe"]},
+        "subscribe": {"after": 0},
+        "unsubscribe": {},
+        "heartbeat": {},
+        "decide": {"request_id": "r", "state": game_state(Run("FUZZ", endless=True))},
+    }
+    odd: list[Any] = [None, -1, 1e308, "", "x" * 2000, [], {}, True, [[1]], {"a": {"b": 0}}, 2**70]
+
+    def broken(value: Any) -> Any:
+        if isinstance(value, dict) and value and rng.random() < 0.8:
+            key = rng.choice(list(value))
+            return {**value, key: broken(value[key])}
+        if isinstance(value, list) and value and rng.random() < 0.7:
+            place = rng.randrange(len(value))
+            return [*value[:place], broken(value[place]), *value[place + 1 :]]
+        return rng.choice(odd)
+
+    for _ in range(25):
+        with dial(server.url) as socket, contextlib.suppress(TimeoutError):
+            for _ in range(6):
+                kind = rng.choice(list(good))
+                message = {"type": kind, **good[kind]}
+                socket.send(json.dumps(broken(message) if rng.random() < 0.7 else message))
+                assert isinstance(receive(json.dumps(message)).errors, list)
+            while True:
+                assert hear(socket, timeout=0.05)["type"] in SAID_BY_SERVER
+    with dial(server.url) as socket:
+        socket.send(encode_event(heartbeat("after")))
+        assert hear(socket)["event_ids"] == ["after"]
+
+
+def test_stopping_ends_sessions(
+    serve: Callable[..., Running], log: SQLiteEventLog, decider: Decider
+) -> None:
+    server = serve(log, decider=decider)
+    with dial(server.url) as socket:
+        hello(socket, "subscribe", "decisions")
+        say(socket, "subscribe")
+        assert server.stop() < 2
+        assert {json.loads(frame)["type"] for frame in socket} <= {"heartbeat", "events"}
+        assert socket.close_code == 1001
+
+
+def test_events_before_and_after_hello_are_one_stream(server: Running, log: SQLiteEventLog) -> None:
+    event = Event(type="DIAGNOSTIC", source="test", event_id="d")
+    with dial(server.url) as socket:
+        socket.send(encode_event(event))
+        assert hear(socket)["event_ids"] == ["d"]
+        assert hello(socket)["type"] == "welcome"
+        socket.send(encode_event(event))
+        assert hear_kind(socket, "ack")["event_ids"] == ["d"]
+    assert log.count() == 1
