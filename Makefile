@@ -9,23 +9,28 @@ BIN     = $(VENV)/bin
 CHECK   = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "JimBot needs Python 3.11; set PYTHON=/path/to/python3.11")'
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(VENV)/constraints.txt
 
-.PHONY: up test lint bench soak clean
+.PHONY: up test lint bench compile soak clean
 
 up: $(VENV)/.runtime
 	@exec $(BIN)/jimbot up $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.dev
+bench: compile
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(VENV)/.dev
+# The game as C: some five times faster. Everything runs without it too.
+compile: $(VENV)/.dev
+	$(BIN)/python -m jimbot.game._build --if-possible
+
+soak: compile
+	$(BIN)/python -m tests.game.soak --games 100000
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 $(VENV)/.runtime: pyproject.toml poetry.lock scripts/lock.py
