@@ -20,10 +20,11 @@ def open_graph(home: Home, *, read_only: bool = False) -> GraphStore:
         GraphMissing: to be read only, and nobody has made it yet.
         GraphError: it cannot be used; says why and what to do.
     """
+    from jimbot.knowledge.cache import CachedGraph
     from jimbot.knowledge.ladybug import LadybugGraph
     from jimbot.knowledge.seeds import seed
 
-    graph = LadybugGraph(home.graph, read_only=read_only)
+    graph = CachedGraph(LadybugGraph(home.graph, read_only=read_only))
     if not read_only:
         try:
             seed(graph)

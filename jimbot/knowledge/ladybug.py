@@ -9,14 +9,14 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from jimbot.errors import MissingExtra
-from jimbot.knowledge.graph import PROJECTION, GraphError, GraphMissing
+from jimbot.knowledge.graph import PROJECTION, GraphError, GraphMissing, Rows
 
 BUFFER_POOL = 128 << 20
 """The most bytes that Ladybug may use; a batch of some thousand games in one transaction needs most
@@ -114,7 +114,7 @@ class LadybugGraph:
             self.close()
             raise
 
-    def run(self, cypher: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def run(self, cypher: str, parameters: Mapping[str, Any] | None = None) -> Rows:
         if self._owner == threading.get_ident():
             return self._run_in_transaction(cypher, parameters)
         with self._read_lock:
@@ -127,6 +127,24 @@ class LadybugGraph:
                 raise
             self._execute(self._reader, "COMMIT")
             return rows
+
+    def run_rows(
+        self,
+        cypher: str,
+        rows: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Rows:
+        given = dict(parameters or {})
+        if not rows:
+            return []
+        # A list of maps costs Ladybug 150 µs a row; one text, taken apart there, 2 µs.
+        packed = _as_text(rows)
+        if packed is None:
+            # Maps are of one type only if their keys come in one order.
+            same = [{name: row[name] for name in rows[0]} for row in rows]
+            return self.run(f"UNWIND $rows AS row {cypher}", {**given, "rows": same})
+        text, prefix = packed
+        return self.run(f"{prefix} {cypher}", {**given, "rows": text})
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -172,9 +190,7 @@ class LadybugGraph:
                     part.close()
             self._reader = self._writer = self._database = None
 
-    def _run_in_transaction(
-        self, cypher: str, parameters: Mapping[str, Any] | None
-    ) -> list[dict[str, Any]]:
+    def _run_in_transaction(self, cypher: str, parameters: Mapping[str, Any] | None) -> Rows:
         # Ladybug ends a transaction in which a statement failed, and would run what follows by
         # itself.
         if self._aborted:
@@ -187,7 +203,7 @@ class LadybugGraph:
 
     def _execute(
         self, connection: Any, cypher: str, parameters: Mapping[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> Rows:
         if connection is None:
             raise GraphError(f"the graph {self.path} is closed")
         try:
@@ -313,6 +329,53 @@ class LadybugGraph:
             f"the graph {self.path} is damaged: {what}",
             hint="Stop JimBot and move it and its .wal away; a new one is filled from the log",
         )
+
+
+_ROW, _FIELD, _ITEM = "\x1e", "\x1f", "\x1d"
+_SEPARATORS = re.compile("[\x00\x1d-\x1f]")
+_CASTS: dict[type, str] = {int: "INT64", float: "DOUBLE", bool: "BOOL"}
+
+
+def _as_text(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """Rows as one text, and the Cypher that makes `row` of it; None where a value has no such form.
+
+    Values are numbers, texts, or lists of texts, of one type a column.
+    """
+    names = list(rows[0])
+    types = [type(value) for value in rows[0].values()]
+    if any(each not in (int, float, bool, str, list) for each in types):
+        return None
+    lines = []
+    for row in rows:
+        fields = []
+        for name, kind in zip(names, types, strict=True):
+            value = row[name]
+            if type(value) is not kind:
+                return None
+            if kind is list:
+                if not value or not all(isinstance(item, str) and item for item in value):
+                    return None
+                if any(_SEPARATORS.search(item) for item in value):
+                    return None
+                fields.append(_ITEM.join(value))
+                continue
+            field = value if kind is str else repr(value)
+            if not field or (kind is str and _SEPARATORS.search(field)):
+                return None
+            fields.append(field)
+        lines.append(_FIELD.join(fields))
+    columns = []
+    for number, (name, kind) in enumerate(zip(names, types, strict=True), 1):
+        cell = f"cells[{number}]"
+        if kind in _CASTS:
+            cell = f"CAST({cell}, '{_CASTS[kind]}')"
+        elif kind is list:
+            cell = f"string_split({cell}, '{_ITEM}')"
+        columns.append(f"{name}: {cell}")
+    return _ROW.join(lines), (
+        f"UNWIND string_split($rows, '{_ROW}') AS line"
+        f" WITH string_split(line, '{_FIELD}') AS cells WITH {{{', '.join(columns)}}} AS row"
+    )
 
 
 def _plain(value: Any) -> Any:

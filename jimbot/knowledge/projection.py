@@ -25,29 +25,34 @@ from typing import Any
 from jimbot.events import Recorded
 from jimbot.events.payloads import GAME_FINISHED, GameFinished
 from jimbot.knowledge.graph import GraphStore
+from jimbot.knowledge.prune import Ceiling, prune
 from jimbot.metrics.games import parse_game
 from jimbot.metrics.wilson import Z95
 
 TYPES = (GAME_FINISHED,)
 """The only types that leave anything: a follower may read the log for these alone."""
 
-COMBINATIONS = 5_000
-"""So many combinations that won are kept: those that won most, then the newest."""
-
 _MOST_JOKERS = 40
 # A game may hold any number of negative jokers; pairs grow with the square of them.
 
 
-def fold(graph: GraphStore, recorded: Sequence[Recorded], *, position: int | None = None) -> int:
+def fold(
+    graph: GraphStore,
+    recorded: Sequence[Recorded],
+    *,
+    position: int | None = None,
+    ceiling: Ceiling | None = None,
+) -> int:
     """Fold events into the graph, each exactly once; returns how many were new.
 
-    Batches of a few thousand cost least: what they have in common is written once.
+    Batches of ten thousand cost least: what they have in common is written once.
 
     Args:
         recorded: events by position. Those that the graph has seen are passed over, so a batch
             may be given again. What is no readable finished game is passed over too.
         position: how far the log was read, where that is further than the last event here
             (because the reader left other types out).
+        ceiling: how large the graph may grow.
 
     Raises:
         GraphError: nothing was changed; the same batch may be given again.
@@ -63,6 +68,7 @@ def fold(graph: GraphStore, recorded: Sequence[Recorded], *, position: int | Non
             if (game := _finished(entry)) is not None:
                 tally.add(game, entry.position)
         tally.write(graph)
+        prune(graph, ceiling or Ceiling())
         graph.set_position(reached)
     return len(fresh)
 
@@ -163,25 +169,17 @@ class _Tally:
         rows = list(self.combinations.values())
         _run(
             graph,
-            "UNWIND $rows AS row MERGE (c:Combination {key: row.key}) ON CREATE SET c.wins = 0"
+            "MERGE (c:Combination {key: row.key}) ON CREATE SET c.wins = 0"
             " SET c.wins = c.wins + row.wins, c.jokers = row.jokers, c.last = row.last,"
             " c.game = row.game",
             rows,
         )
         _run(
             graph,
-            "UNWIND $rows AS row MATCH (j:Joker {key: row.joker}), (c:Combination {key: row.key})"
+            "MATCH (j:Joker {key: row.joker}), (c:Combination {key: row.key})"
             " MERGE (j)-[:PART_OF]->(c)",
             [{"joker": joker, "key": row["key"]} for row in rows for joker in row["jokers"]],
         )
-        (found,) = graph.run("MATCH (c:Combination) RETURN count(*) AS count")
-        # Half as many again are let in, so that not every batch has to sort them all.
-        if found["count"] > COMBINATIONS * 1.5:
-            graph.run(
-                "MATCH (c:Combination) WITH c ORDER BY c.wins DESC, c.last DESC SKIP $keep"
-                " DETACH DELETE c",
-                {"keep": COMBINATIONS},
-            )
 
 
 def _most_played(hands: Mapping[str, int]) -> str | None:
@@ -198,7 +196,7 @@ def _count(merge: str, once: str = "") -> str:
     """
     start = ", ".join(["n.games = 0", "n.wins = 0", *([once] if once else [])])
     return (
-        f"UNWIND $rows AS row {merge} ON CREATE SET {start}"
+        f"{merge} ON CREATE SET {start}"
         " WITH n, row, 1.0 * n.games + row.games AS t, 1.0 * n.wins + row.wins AS s"
         " SET n.games = n.games + row.games, n.wins = n.wins + row.wins, n.confidence = CASE"
         " WHEN s = 0 THEN 0.0 ELSE (s / t + $z * $z / (2 * t)"
@@ -208,7 +206,4 @@ def _count(merge: str, once: str = "") -> str:
 
 def _run(graph: GraphStore, cypher: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        parameters: dict[str, Any] = {"rows": rows}
-        if "$z" in cypher:
-            parameters["z"] = Z95
-        graph.run(cypher, parameters)
+        graph.run_rows(cypher, rows, {"z": Z95} if "$z" in cypher else None)

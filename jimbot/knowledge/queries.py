@@ -2,14 +2,18 @@
 
 Jokers are named by their keys (`j_blueprint`), hands by their names (`Full House`). A `confidence`
 is the lower end of the 95 % Wilson interval of a win rate: 0 where nothing is known.
+
+What depends on several jokers is asked joker by joker and put together here: those answers are the
+same for everybody who holds one of them, so a cache (`jimbot.knowledge.cache`) soon has them all.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
 
-from jimbot.knowledge.graph import GraphStore
+from jimbot.knowledge.graph import GraphStore, Rows
 
 Circumstance = Literal["deck", "stake", "policy", "ante"]
 
@@ -79,24 +83,46 @@ def records(graph: GraphStore, kind: Circumstance, limit: int = 20) -> list[Reco
 
 def top_pairs(graph: GraphStore, limit: int = 20) -> list[Pair]:
     """The pairs of jokers whose games were won most surely."""
+    names = _jokers(graph)
     return [
-        Pair(**row)
+        Pair(
+            row["first"],
+            row["second"],
+            names[row["first"]]["name"],
+            names[row["second"]]["name"],
+            row["games"],
+            row["wins"],
+            row["confidence"],
+        )
         for row in graph.run(
-            f"MATCH (a:Joker)-[p:PAIRED]->(b:Joker) {_PAIR} LIMIT $limit", {"limit": limit}
+            "MATCH (a:Joker)-[p:PAIRED]->(b:Joker) RETURN a.key AS first, b.key AS second,"
+            " p.games AS games, p.wins AS wins, p.confidence AS confidence"
+            " ORDER BY confidence DESC, games DESC, first, second LIMIT $limit",
+            {"limit": limit},
         )
     ]
 
 
 def synergies(graph: GraphStore, held: Collection[str], limit: int = 10) -> list[Pair]:
     """Pairs of one joker held (`first`) and one that is not, the surest winners first."""
-    return [
-        Pair(**row)
-        for row in graph.run(
-            "MATCH (a:Joker)-[p:PAIRED]-(b:Joker)"
-            f" WHERE a.key IN $held AND NOT b.key IN $held {_PAIR} LIMIT $limit",
-            {"held": list(held), "limit": limit},
+    names = _jokers(graph)
+    pairs = [
+        Pair(
+            key,
+            row["key"],
+            names[key]["name"],
+            names[row["key"]]["name"],
+            row["games"],
+            row["wins"],
+            row["confidence"],
         )
+        for key in set(held)
+        if key in names
+        for row in _neighbours(graph, key)
+        if row["key"] not in held
     ]
+    pairs.sort(key=lambda pair: (-pair.confidence, -pair.games, pair.first, pair.second))
+    return pairs[:limit]
 
 
 def next_jokers(
@@ -115,40 +141,29 @@ def next_jokers(
         among: the only keys to choose from, as a shop's offers (whose real prices the caller
             knows); all otherwise.
     """
-    wanted = " AND ".join(
-        [
-            "NOT b.key IN $held",
-            "b.cost IS NOT NULL",
-            *(["b.cost <= $money"] if money is not None else []),
-            *(["b.key IN $among"] if among is not None else []),
-        ]
-    )
-    parameters: dict[str, Any] = {"held": list(held), "limit": limit}
-    if money is not None:
-        parameters["money"] = money
-    if among is not None:
-        parameters["among"] = list(among)
-    if held:
-        parameters["count"] = float(len(set(held)))
-        ranked = (
-            f"MATCH (b:Joker) WHERE {wanted}"
-            " OPTIONAL MATCH (a:Joker)-[p:PAIRED]-(b) WHERE a.key IN $held"
-            " WITH b, coalesce(sum(p.confidence), 0.0) / $count AS score,"
-            " coalesce(sum(p.games), 0) AS evidence"
+    score: dict[str, float] = defaultdict(float)
+    evidence: dict[str, int] = defaultdict(int)
+    for key in set(held):
+        for row in _neighbours(graph, key):
+            score[row["key"]] += row["confidence"] / len(set(held))
+            evidence[row["key"]] += row["games"]
+    candidates = [
+        Candidate(
+            key,
+            joker["name"],
+            joker["cost"],
+            joker["effect"],
+            score[key] if held else joker["confidence"],
+            evidence[key] if held else joker["games"],
         )
-    else:
-        ranked = (
-            f"MATCH (b:Joker) WHERE {wanted} WITH b, b.confidence AS score, b.games AS evidence"
-        )
-    return [
-        Candidate(**row)
-        for row in graph.run(
-            f"{ranked} RETURN b.key AS key, b.name AS name, b.cost AS cost, b.effect AS effect,"
-            " score AS score, evidence AS evidence"
-            " ORDER BY score DESC, evidence DESC, key LIMIT $limit",
-            parameters,
-        )
+        for key, joker in _jokers(graph).items()
+        if key not in held
+        and joker["cost"] is not None
+        and (money is None or joker["cost"] <= money)
+        and (among is None or key in among)
     ]
+    candidates.sort(key=lambda each: (-each.score, -each.evidence, each.key))
+    return candidates[:limit]
 
 
 def hands_for(graph: GraphStore, held: Collection[str], limit: int = 3) -> list[Record]:
@@ -158,35 +173,43 @@ def hands_for(graph: GraphStore, held: Collection[str], limit: int = 3) -> list[
     """
     if not held:
         return top_hands(graph, limit)
-    return [
-        Record(**row)
+    games: dict[str, int] = defaultdict(int)
+    wins: dict[str, int] = defaultdict(int)
+    confidence: dict[str, float] = defaultdict(float)
+    for key in set(held):
         for row in graph.run(
-            "MATCH (j:Joker)-[s:SUPPORTS]->(h:Hand) WHERE j.key IN $held"
-            " WITH h, sum(s.games) AS games, sum(s.wins) AS wins,"
-            " sum(s.confidence) / $count AS confidence"
-            " RETURN h.key AS key, h.key AS name, games AS games, wins AS wins,"
-            " confidence AS confidence ORDER BY confidence DESC, games DESC, key LIMIT $limit",
-            {"held": list(held), "count": float(len(set(held))), "limit": limit},
-        )
-    ]
+            "MATCH (j:Joker {key: $key})-[s:SUPPORTS]->(h:Hand) RETURN h.key AS key,"
+            " s.games AS games, s.wins AS wins, s.confidence AS confidence",
+            {"key": key},
+        ):
+            games[row["key"]] += row["games"]
+            wins[row["key"]] += row["wins"]
+            confidence[row["key"]] += row["confidence"] / len(set(held))
+    hands = [Record(key, key, games[key], wins[key], confidence[key]) for key in games]
+    hands.sort(key=lambda hand: (-hand.confidence, -hand.games, hand.key))
+    return hands[:limit]
 
 
 def combinations_that_won(
     graph: GraphStore, held: Collection[str] = (), limit: int = 10
 ) -> list[Combination]:
     """Whole sets of jokers that won games: those nearest to what is held, then the most wins."""
+    of = "RETURN c.key AS key, c.jokers AS jokers, c.wins AS wins, c.game AS game, c.last AS last"
     if held:
-        found = graph.run(
-            "MATCH (j:Joker)-[:PART_OF]->(c:Combination) WHERE j.key IN $held"
-            " WITH c, count(*) AS shared"
-            " RETURN c.jokers AS jokers, c.wins AS wins, c.game AS game, shared AS shared,"
-            " c.last AS last ORDER BY shared DESC, wins DESC, last DESC LIMIT $limit",
-            {"held": list(held), "limit": limit},
-        )
+        shared: dict[str, int] = defaultdict(int)
+        rows: dict[str, dict[str, Any]] = {}
+        for key in set(held):
+            for row in graph.run(
+                f"MATCH (j:Joker {{key: $key}})-[:PART_OF]->(c:Combination) {of}", {"key": key}
+            ):
+                shared[row["key"]] += 1
+                rows[row["key"]] = row
+        found = sorted(
+            rows.values(), key=lambda row: (-shared[row["key"]], -row["wins"], -row["last"])
+        )[:limit]
     else:
         found = graph.run(
-            "MATCH (c:Combination) RETURN c.jokers AS jokers, c.wins AS wins, c.game AS game,"
-            " c.last AS last ORDER BY wins DESC, last DESC LIMIT $limit",
+            f"MATCH (c:Combination) {of} ORDER BY wins DESC, last DESC LIMIT $limit",
             {"limit": limit},
         )
     return [
@@ -200,11 +223,20 @@ def combinations_that_won(
     ]
 
 
-_PAIR = (
-    "RETURN a.key AS first, b.key AS second, a.name AS first_name, b.name AS second_name,"
-    " p.games AS games, p.wins AS wins, p.confidence AS confidence"
-    " ORDER BY confidence DESC, games DESC, first, second"
-)
+def _jokers(graph: GraphStore) -> dict[str, dict[str, Any]]:
+    rows = graph.run(
+        "MATCH (n:Joker) RETURN n.key AS key, n.name AS name, n.cost AS cost, n.effect AS effect,"
+        " n.games AS games, n.confidence AS confidence"
+    )
+    return {row["key"]: row for row in rows}
+
+
+def _neighbours(graph: GraphStore, key: str) -> Rows:
+    return graph.run(
+        "MATCH (a:Joker {key: $key})-[p:PAIRED]-(b:Joker) RETURN b.key AS key,"
+        " p.games AS games, p.wins AS wins, p.confidence AS confidence",
+        {"key": key},
+    )
 
 
 def _records(

@@ -10,18 +10,20 @@ from jimbot.knowledge import GraphStore
 Opener = Callable[[], GraphStore]
 
 
-@pytest.fixture(params=["ladybug"])
+@pytest.fixture(params=["ladybug", "ladybug cached"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens the same graph again and again; an engine is one more parameter."""
     pytest.importorskip(
         "ladybug", reason="ladybug is not installed: pip install 'jimbot[embedded]'"
     )
+    from jimbot.knowledge.cache import CachedGraph
     from jimbot.knowledge.ladybug import LadybugGraph
 
     opened: list[GraphStore] = []
 
     def open_it() -> GraphStore:
-        opened.append(LadybugGraph(tmp_path / "knowledge" / "graph.ladybug"))
+        engine: GraphStore = LadybugGraph(tmp_path / "knowledge" / "graph.ladybug")
+        opened.append(CachedGraph(engine) if "cached" in request.param else engine)
         return opened[-1]
 
     yield open_it

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jimbot.knowledge import GraphError, GraphStore
 from tests.knowledge.conftest import Opener
@@ -192,3 +194,43 @@ def test_transactions_of_several_threads_take_turns(graph: GraphStore) -> None:
     for thread in threads:
         thread.join(30)
     assert graph.run("MATCH (j:Joker) RETURN j.games AS games") == [{"games": 30}]
+
+
+ROW = "RETURN row.t AS t, row.n AS n, row.x AS x, row.b AS b, row.l AS l"
+TEXT = st.text(
+    max_size=4, alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "t": TEXT
+                | st.sampled_from(["a'b", "\\", "\x1e", "\x1f", "\x1d", " ", "NULL", "x,y"]),
+                "n": st.integers(-(1 << 62), 1 << 62),
+                "x": st.floats(allow_nan=False, allow_infinity=False),
+                "b": st.booleans(),
+                "l": st.lists(TEXT, min_size=1, max_size=3),
+            }
+        ),
+        max_size=6,
+    )
+)
+def test_rows_arrive_as_they_were_given(graph: GraphStore, rows: list[dict[str, object]]) -> None:
+    assert graph.run_rows(ROW, rows) == rows
+
+
+def test_rows_change_the_graph_and_see_other_parameters(graph: GraphStore) -> None:
+    with graph.transaction():
+        graph.run_rows(
+            "MERGE (j:Joker {key: row.key}) SET j.games = row.games * $times",
+            [{"key": f"j{n}", "games": n} for n in range(500)],
+            {"times": 2},
+        )
+    assert graph.run("MATCH (j:Joker) RETURN sum(j.games) AS games") == [{"games": 249_500}]
+    with pytest.raises(GraphError):
+        graph.run_rows("MERGE (j:Joker {key: row.key})", [{"key": "outside"}])

@@ -203,3 +203,41 @@ def test_killed_in_mid_write_it_has_whole_batches_and_their_position(path: Path)
             {"n": position, "games": position}
         ]
         graph.close()
+
+
+def test_a_flipped_byte_never_passes_for_an_answer(path: Path) -> None:
+    """Damage is named at opening or at reading, or it hit nothing that was read."""
+    graph = LadybugGraph(path)
+    with graph.transaction():
+        rows = [{"key": f"j{n}", "games": n} for n in range(3000)]
+        graph.run_rows("CREATE (:Joker {key: row.key, games: row.games})", rows)
+    graph.close()
+    content = path.read_bytes()
+    rng = random.Random(5)
+    named = 0
+    for _ in range(12):
+        spoiled = bytearray(content)
+        page = rng.randrange(1, len(content) // 4096) * 4096
+        for at in range(page, min(page + 512, len(content))):
+            spoiled[at] ^= 0xFF
+        path.write_bytes(spoiled)
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+        code = (
+            "import sys; from pathlib import Path\n"
+            "from jimbot.knowledge import GraphError\n"
+            "from jimbot.knowledge.ladybug import LadybugGraph\n"
+            "try:\n"
+            "    graph = LadybugGraph(Path(sys.argv[1]), read_only=True)\n"
+            "    rows = graph.run('MATCH (j:Joker) RETURN j.key AS key, j.games AS games')\n"
+            "    print('read', len(rows))\n"
+            "except GraphError as error:\n"
+            "    print('named', error.hint)\n"
+        )
+        # In a process of its own: an engine that crashes takes no test run with it.
+        found = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=30
+        )
+        if found.returncode == 0:
+            named += "named" in found.stdout
+            assert found.stdout.startswith(("named", "read")), found
+    assert named > 0

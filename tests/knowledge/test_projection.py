@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jimbot.events import Recorded
-from jimbot.knowledge import GraphError, GraphStore, projection
+from jimbot.knowledge import GraphError, GraphStore
 from jimbot.knowledge.projection import fold
+from jimbot.knowledge.prune import Ceiling
 from jimbot.metrics.wilson import wilson
 from tests.knowledge.conftest import Opener
 from tests.metrics.events import anything, game, iteration, other
@@ -199,13 +200,11 @@ def test_any_batching_with_repeats_gives_the_same_graph(
     assert contents(graph) == whole
 
 
-def test_of_too_many_combinations_the_best_and_newest_stay(
-    graph: GraphStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(projection, "COMBINATIONS", 3)
+def test_of_too_many_combinations_the_best_and_newest_stay(graph: GraphStore) -> None:
     jokers = ["j_a", "j_b", "j_c", "j_d", "j_e"]
     log = [game(1, won=True, jokers=["j_a"]), game(2, won=True, jokers=["j_a"])]
-    fold(graph, log + [game(n, won=True, jokers=[jokers[n - 2]]) for n in range(3, 7)])
+    log += [game(n, won=True, jokers=[jokers[n - 2]]) for n in range(3, 7)]
+    fold(graph, log, ceiling=Ceiling(combinations=3))
     assert set(combinations(graph)) == {("j_a",), ("j_d",), ("j_e",)}
 
 
