@@ -67,7 +67,7 @@ def game_state(run: Run | None) -> GameState:
         "blinds": _blinds(run),
         "jokers": area((_joker(run, joker) for joker in run.jokers), run.joker_slots),
         "consumables": area((_consumable(card) for card in run.consumables), run.consumable_slots),
-        "cards": area((_card(card, hidden=True) for card in run.deck_view()), len(run.full_deck)),
+        "cards": area((_card(card, hidden=True) for card in run.deck_view()), len(run.all_cards())),
         "hand": {
             **area(map(_card, run.hand), run.hand_size),
             "highlighted_limit": HIGHLIGHTED_LIMIT,
