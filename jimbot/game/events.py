@@ -5,7 +5,6 @@ from __future__ import annotations
 from jimbot.game.cards import Card
 from jimbot.game.rules import (
     BLIND_SET,
-    BLIND_SKIPPED,
     CARDS_DESTROYED,
     FIRST_DRAW,
     PACK_OPENED,
@@ -33,8 +32,6 @@ def _hook(rule: Rule, moment: int) -> OwnHook | None:
         return rule.sale
     if moment == REROLLED:
         return rule.rerolled
-    if moment == BLIND_SKIPPED:
-        return rule.blind_skipped
     if moment == PACK_SKIPPED:
         return rule.pack_skipped
     if moment == PACK_OPENED:

@@ -23,7 +23,6 @@ from jimbot.game.packs import open_pack, uses_hand
 from jimbot.game.planets import planet_of
 from jimbot.game.rules import (
     BLIND_SET,
-    BLIND_SKIPPED,
     DISCARD,
     DISCARDING,
     DOLLARS,
@@ -163,7 +162,6 @@ def skip_blind(state: State) -> None:
     state.blind_status[slot] = SKIPPED
     state.on_deck = slot + 1
     state.blind_status[state.on_deck] = SELECT
-    tell_jokers(state, BLIND_SKIPPED)
     use_blind_tags(state)
 
 
