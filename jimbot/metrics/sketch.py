@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterable
 
 _LOG_GROWTH = math.log(1.02)
@@ -29,9 +30,8 @@ def bucket_of(value: float) -> int:
 
 
 def add(sketch: Sketch, values: Iterable[float]) -> None:
-    for value in values:
-        bucket = bucket_of(value)
-        sketch[bucket] = sketch.get(bucket, 0) + 1
+    for bucket, count in Counter(map(bucket_of, values)).items():
+        sketch[bucket] = sketch.get(bucket, 0) + count
 
 
 def merge(sketch: Sketch, other: Sketch) -> None:

@@ -347,7 +347,7 @@ class SQLiteSeries:
         _roll_up(writer, rows)
 
     def _series_id(self, writer: sqlite3.Connection, point: Point) -> int:
-        key = (point.name, *sorted(point.tags.items()))
+        key = (point.name, *point.tags.items())
         known = self._ids.get(key)
         if known is None:
             tags = json.dumps(dict(point.tags), sort_keys=True, separators=(",", ":"))
@@ -572,41 +572,37 @@ def _roll_up(writer: sqlite3.Connection, rows: Sequence[tuple[int, int, int, flo
     One after the other also across batches, so that sums do not depend on how points were batched.
     """
     for table, unit in (("minutes", MINUTE), ("hours", HOUR)):
-        rolled: dict[tuple[int, int], list[Any]] = {}
-        of_hour: dict[tuple[int, int], list[float]] = {}
-        for series, time, number, value in rows:
-            key = series, time - time % unit
-            row = rolled.get(key)
-            if row is None:
-                of_hour[key] = []
-                found = writer.execute(
-                    f"SELECT * FROM {table} WHERE series = ? AND time = ?", key
-                ).fetchone()
-                row = list(found or (*key, 0, 0.0, value, value, time, number, value, b""))
-                rolled[key] = row
-            row[2] += 1
-            row[3] = _finite(row[3] + value)
-            if value < row[4]:
-                row[4] = value
-            if value > row[5]:
-                row[5] = value
-            if time >= row[6]:
-                row[6:9] = time, number, value
-            of_hour[key].append(value)
-        if table == "minutes":
-            writer.executemany(
-                f"INSERT OR REPLACE INTO minutes ({_ROLLED}) VALUES (?,?,?,?,?,?,?,?,?)",
-                [row[:9] for row in rolled.values()],
+        groups: dict[tuple[int, int], list[tuple[int, int, int, float]]] = {}
+        for point in rows:
+            key = point[0], point[1] - point[1] % unit
+            if (group := groups.get(key)) is None:
+                groups[key] = [point]
+            else:
+                group.append(point)
+        rolled = []
+        for key, group in groups.items():
+            values = [point[3] for point in group]
+            last = max(group)[1:]  # of one series: by time, then by number
+            found = writer.execute(
+                f"SELECT * FROM {table} WHERE series = ? AND time = ?", key
+            ).fetchone()
+            kept = found or (*key, 0, 0.0, values[0], values[0], *last, b"")
+            row = (
+                *key,
+                kept[2] + len(values),
+                _finite(sum(values, kept[3])),
+                min(kept[4], *values),
+                max(kept[5], *values),
+                *max(last, kept[6:9]),
             )
-            continue
-        for key, row in rolled.items():
-            values = sketch.decode(row[9])
-            sketch.add(values, of_hour[key])
-            row[9] = sketch.encode(values)
-        writer.executemany(
-            f"INSERT OR REPLACE INTO hours ({_ROLLED}, sketch) VALUES (?,?,?,?,?,?,?,?,?,?)",
-            rolled.values(),
-        )
+            if table == "hours":
+                buckets = sketch.decode(kept[9])
+                sketch.add(buckets, values)
+                row = (*row, sketch.encode(buckets))
+            rolled.append(row)
+        columns = _ROLLED + (", sketch" if table == "hours" else "")
+        marks = ",".join("?" * len(columns.split(",")))
+        writer.executemany(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", rolled)
 
 
 def _insert_games(writer: sqlite3.Connection, games: Sequence[GameRow]) -> None:
