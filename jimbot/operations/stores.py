@@ -1,8 +1,47 @@
-"""The three stores together: created, checked, never overwritten."""
+"""The three stores together: created, checked, migrated, rebuilt and kept in size."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
+
 from jimbot.appliance import Home
+from jimbot.errors import JimbotError
+from jimbot.operations.errors import OperationError
+
+if TYPE_CHECKING:
+    from jimbot.appliance.retention import Retention
+
+Name = Literal["events", "metrics", "knowledge"]
+NAMES: tuple[Name, ...] = ("events", "metrics", "knowledge")
+State = Literal["ok", "old", "missing", "in use", "broken"]
+
+_BATCH = 10_000
+DAY_MS = 86_400_000
+
+
+class StoreStatus(BaseModel):
+    """How one store is.
+
+    `old`: its schema is of an earlier version; `in use`: its owner has it for itself, so nothing
+    else is known of it. `behind` counts the events of the log that are not in it yet. None: not
+    known.
+    """
+
+    name: Name
+    state: State
+    path: str
+    schema_version: int | None = None
+    schema_wanted: int
+    position: int | None = None
+    behind: int | None = None
+    bytes: int | None = None
+    problem: str = ""
+    hint: str = ""
 
 
 def initialise(home: Home) -> dict[str, list[str]]:
@@ -19,3 +58,205 @@ def initialise(home: Home) -> dict[str, list[str]]:
         "metrics": metrics.init(home),
         "knowledge": knowledge.init(home),
     }
+
+
+def status(home: Home, names: tuple[Name, ...] = NAMES) -> list[StoreStatus]:
+    """How the stores are; changes nothing, and never raises for a store that is bad."""
+    head = _status(home, "events").position
+    found = []
+    for name in names:
+        one = _status(home, name)
+        if one.position is not None and head is not None:
+            one.behind = max(head - one.position, 0)
+        found.append(one)
+    return found
+
+
+def migrate(home: Home, name: Name) -> str:
+    """Bring a store's schema up to date; a line for people on what was done.
+
+    Raises:
+        JimbotError: there is no such store yet, or it cannot be used; it is left as it is.
+    """
+    before = _status(home, name)
+    if before.state not in ("ok", "old"):
+        raise OperationError(before.problem, hint=before.hint)
+    _open(home, name).close()
+    after = _status(home, name)
+    if before.schema_version == after.schema_version:
+        return f"{name}: already at schema {after.schema_version}"
+    return f"{name}: from schema {before.schema_version} to {after.schema_version}"
+
+
+def rebuild(
+    home: Home,
+    name: Name,
+    *,
+    set_aside: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> str:
+    """Empty a store and fold the whole event log into it again; a line on what was done.
+
+    Args:
+        set_aside: move a store that cannot be opened to another name and begin with a new one.
+        progress: told the position that was reached, and the log's.
+
+    Raises:
+        OperationError: the event log itself, which nothing can rebuild.
+        JimbotError: the log or the store cannot be used. What was folded stays; run it again.
+    """
+    from jimbot.events import open_log
+    from jimbot.knowledge import projection as knowledge
+    from jimbot.metrics import projection as metrics
+
+    if name == "events":
+        raise OperationError(
+            "the event log cannot be rebuilt: everything else is made from it",
+            hint="Restore it from a backup",
+        )
+    log = open_log(home, read_only=True)
+    moved = ""
+    try:
+        try:
+            store = _open(home, name)
+        except JimbotError:
+            if not set_aside or _status(home, name).state != "broken":
+                raise
+            moved = f"; the old one is {_set_aside(_path(home, name))}"
+            store = _open(home, name)
+        try:
+            store.clear()
+            if name == "knowledge":
+                from jimbot.knowledge.seeds import seed
+
+                seed(store)
+            projection: Any = metrics if name == "metrics" else knowledge
+            reached, events = 0, 0
+            while True:
+                head = log.position()
+                batch = log.read(after=reached, limit=_BATCH, types=projection.TYPES)
+                # What is not full has seen everything up to the position asked for before.
+                reached = batch[-1].position if len(batch) == _BATCH else max(head, reached)
+                events += projection.fold(store, batch, position=reached)
+                progress(reached, head)
+                if len(batch) < _BATCH:
+                    return f"{name}: {events} events folded, at position {reached}{moved}"
+        finally:
+            store.close()
+    finally:
+        log.close()
+
+
+def retain(home: Home, retention: Retention, now: int | None = None) -> dict[str, int]:
+    """Forget what the table no longer keeps; how many rows went, by store.
+
+    Safe beside running services: it writes little at a time. The graph is kept in size as it is
+    folded, by its owner.
+
+    Raises:
+        JimbotError: a store cannot be used.
+    """
+    from jimbot.events import open_log
+    from jimbot.metrics import Keep, open_series
+
+    now = now if now is not None else time.time_ns() // 1_000_000
+    log = open_log(home)
+    try:
+        events = log.scavenge(now - round(retention.log.days * DAY_MS), retention.log.keep)
+    finally:
+        log.close()
+    of = retention.series
+    spans = (of.raw_days, of.minute_days, of.hour_days, of.game_days)
+    series = open_series(home)
+    try:
+        rows = series.retain(now, Keep(*(round(days * DAY_MS) for days in spans)))
+    finally:
+        series.close()
+    return {"events": events, "metrics": rows}
+
+
+def _status(home: Home, name: Name) -> StoreStatus:
+    path = _path(home, name)
+    found = StoreStatus(name=name, state="broken", path=str(path), schema_wanted=_wanted(name))
+    if path.exists():
+        found.bytes = sum(
+            part.stat().st_size
+            for suffix in ("", "-wal", ".wal")
+            if (part := path.with_name(path.name + suffix)).exists()
+        )
+    try:
+        found.schema_version = _version(path) if found.bytes and name != "knowledge" else None
+        store = _open(home, name, read_only=True)
+        try:
+            found.position = store.position()
+            if name == "knowledge":
+                found.schema_version = store.version()
+        finally:
+            store.close()
+    except JimbotError as error:
+        found.problem, found.hint = error.message, error.hint
+        if type(error).__name__.endswith("Missing"):
+            found.state = "missing"
+        elif "is in use by" in error.message:
+            found.state = "in use"
+        elif found.schema_version is not None and found.schema_version < found.schema_wanted:
+            found.state = "old"
+        return found
+    found.state = "ok"
+    if found.schema_version is not None and found.schema_version < found.schema_wanted:
+        found.state, found.hint = "old", f"Run: jimbot db migrate {name}"
+    return found
+
+
+def _open(home: Home, name: Name, *, read_only: bool = False) -> Any:
+    if name == "events":
+        from jimbot.events import open_log
+
+        return open_log(home, read_only=read_only)
+    if name == "metrics":
+        from jimbot.metrics import open_series
+
+        return open_series(home, read_only=read_only)
+    from jimbot.knowledge import open_graph
+
+    return open_graph(home, read_only=read_only)
+
+
+def _path(home: Home, name: Name) -> Path:
+    return {"events": home.event_log, "metrics": home.series, "knowledge": home.graph}[name]
+
+
+def _version(path: Path) -> int | None:
+    import sqlite3
+
+    from jimbot.sqlite import stored_version
+
+    try:
+        return stored_version(path)
+    except sqlite3.Error:
+        return None
+
+
+def _wanted(name: Name) -> int:
+    if name == "events":
+        from jimbot.events.sqlite import KIND
+
+        return KIND.version
+    if name == "metrics":
+        from jimbot.metrics.sqlite import KIND
+
+        return KIND.version
+    from jimbot.knowledge.ladybug import MIGRATIONS
+
+    return len(MIGRATIONS)
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    aside = path.with_name(f"{path.name}.aside-{stamp}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm", ".wal"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + suffix))
+    return aside
