@@ -37,6 +37,7 @@ MODULES = (
     "rounds",
     "rules",
     "run",
+    "sampling",
     "scoring",
     "shop",
     "spectrals",

@@ -102,7 +102,7 @@ def test_a_damaged_manifest_is_no_manifest(copy):
 
 def test_every_module_is_compiled_or_known_not_to_be():
     modules = {path.stem for path in _compiled.SOURCES.glob("*.py")}
-    plain = {"__init__", "_build", "_compiled", "sampling"}
+    plain = {"__init__", "_build", "_compiled"}
     assert modules == {*_compiled.MODULES, *_compiled.BAKED_IN, *plain}
 
 
