@@ -16,6 +16,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jimbot.appliance.claude import ClaudeLimits
+from jimbot.appliance.retention import Retention
+from jimbot.appliance.stores import Stores
 from jimbot.errors import JimbotError
 
 Megabytes = Annotated[int, Field(ge=0, description="MiB")]
@@ -128,6 +130,8 @@ class Appliance(_Row):
     training: Training
     aggregation: Aggregation
     supervision: Supervision
+    retention: Retention
+    stores: Stores
     claude: ClaudeLimits
 
     @model_validator(mode="after")

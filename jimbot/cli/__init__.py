@@ -19,10 +19,12 @@ COMMANDS = {
     "health": ("health", "Tell how every service is."),
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
     "seed": ("seed", "Tell what a seed deals, ante by ante."),
+    "game": ("game", "Serve the simulated game to programs written for BalatroBot."),
     "games": ("games", "List, show and replay the games in the log."),
     "claude": ("claude", "The gateway to Claude: its keys."),
     "costs": ("costs", "Tell what Claude costs."),
     "init-db": ("initdb", "Create the stores' schemas and the game knowledge."),
+    "db": ("db", "Tell how the stores are, migrate and rebuild them."),
     "config": ("config", "Check and show the appliance table."),
     "serve": ("serve", "Run one service in the foreground."),
 }
