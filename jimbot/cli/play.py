@@ -1,4 +1,4 @@
-"""`jimbot play`: Balatro in the terminal, by hand or by a policy."""
+"""`jimbot play`: Balatro in the terminal, or the real game through BalatroBot."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import json
 import random
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jimbot.cli import Options
+
+if TYPE_CHECKING:
+    from jimbot.game import Run
 
 
 @click.command(name="play")
@@ -22,6 +26,15 @@ from jimbot.cli import Options
 @click.option(
     "--load", "saved", type=click.Path(dir_okay=False, path_type=Path), help="Go on with a save."
 )
+@click.option(
+    "--game",
+    type=click.Choice(["terminal", "balatrobot"]),
+    default="terminal",
+    show_default=True,
+    help="Where the game is; the policy plays a running BalatroBot's.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="BalatroBot's.")
+@click.option("--port", default=12346, show_default=True, help="BalatroBot's.")
 @click.pass_obj
 def command(
     options: Options,
@@ -32,32 +45,60 @@ def command(
     policy: str,
     auto: bool,
     saved: Path | None,
+    game: str,
+    host: str,
+    port: int,
 ) -> None:
-    """Play a run in the terminal; type help to see how.
+    """Play a run in the terminal; type help there to see how.
 
-    Exits 0 however the run ends.
+    With --game balatrobot the policy plays the real game, from start to finish, and the game goes
+    into the log. Exits 0 however the run ends, 2 when the game cannot be reached or goes no
+    further.
     """
     from rich.console import Console
 
     from jimbot import policy as policies
-    from jimbot.errors import JimbotError
     from jimbot.game import Run, random_seed
     from jimbot.terminal.session import Session
 
-    if saved is not None:
-        try:
-            run = Run.load(json.loads(saved.read_text("utf-8")))
-        except (OSError, ValueError) as error:
-            raise JimbotError(
-                f"{saved} is no saved run: {error}", hint="Give a file that `save` has written"
-            ) from error
-    else:
-        run = Run(
-            seed.upper() if seed else random_seed(random.SystemRandom()), deck, stake, endless
+    seed = seed.upper() if seed else None
+    player = policies.make(policy)
+    console = Console(highlight=False)
+    if game == "balatrobot":
+        from jimbot.operations import playing
+
+        playing.balatrobot(
+            options.appliance,
+            options.home,
+            player,
+            console,
+            host=host,
+            port=port,
+            deck=deck,
+            stake=stake,
+            seed=seed,
+            endless=endless,
         )
-    session = Session(run, policies.make(policy), Console(highlight=False))
+        return
+    if saved is not None:
+        run = _loaded(saved)
+    else:
+        run = Run(seed or random_seed(random.SystemRandom()), deck, stake, endless)
+    session = Session(run, player, console)
     if sys.stdin.isatty():
         import readline  # noqa: F401  # gives input() its line editing and history
     if auto:
         session.let_policy_play()
     session.play()
+
+
+def _loaded(path: Path) -> Run:
+    from jimbot.errors import JimbotError
+    from jimbot.game import Run
+
+    try:
+        return Run.load(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise JimbotError(
+            f"{path} is no saved run: {error}", hint="Give a file that `save` has written"
+        ) from error
