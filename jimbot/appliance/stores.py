@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from jimbot.appliance.home import Home
+from jimbot.errors import JimbotError
+
+
+class SecretError(JimbotError):
+    """A password that the table names cannot be read."""
+
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -16,13 +25,31 @@ class _Row(BaseModel):
 class Engine(_Row):
     """`embedded`: a file in the home; `server`: what is at `address`.
 
-    `user` and the file `password` (with $VARIABLES; may be absent) are for servers that ask.
+    `user` and the file `password` ($VARIABLES; relative ones lie in the home) are for servers
+    that ask.
     """
 
     engine: Literal["embedded", "server"] = "embedded"
     address: str = ""
     user: str = ""
     password: str = ""
+
+    def secret(self, home: Home) -> str:
+        """What the file `password` holds; empty where none is named.
+
+        Raises:
+            SecretError: it cannot be read.
+        """
+        if not self.password:
+            return ""
+        path = home.path / os.path.expandvars(self.password)
+        try:
+            return path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretError(
+                f"cannot read the password of {self.user or self.address}: {error}",
+                hint="Mend [stores] in the table, or put the secret there",
+            ) from error
 
 
 class Stores(_Row):

@@ -21,10 +21,9 @@ def open_graph(home: Home, *, read_only: bool = False) -> GraphStore:
         GraphError: it cannot be used; says why and what to do.
     """
     from jimbot.knowledge.cache import CachedGraph
-    from jimbot.knowledge.ladybug import LadybugGraph
     from jimbot.knowledge.seeds import seed
 
-    graph = CachedGraph(LadybugGraph(home.graph, read_only=read_only))
+    graph = CachedGraph(_open_engine(home, read_only))
     if not read_only:
         try:
             seed(graph)
@@ -32,6 +31,26 @@ def open_graph(home: Home, *, read_only: bool = False) -> GraphStore:
             graph.close()
             raise
     return graph
+
+
+def _open_engine(home: Home, read_only: bool) -> GraphStore:
+    from jimbot.appliance import stores
+
+    chosen = stores.stores()
+    if chosen.graph.engine == "server":
+        from jimbot.knowledge.memgraph import MemgraphGraph
+
+        return MemgraphGraph(
+            chosen.graph.address,
+            user=chosen.graph.user,
+            password=chosen.graph.secret(home),
+            timeout_s=chosen.timeout_s,
+            breaker_failures=chosen.breaker_failures,
+            breaker_open_s=chosen.breaker_open_s,
+        )
+    from jimbot.knowledge.ladybug import LadybugGraph
+
+    return LadybugGraph(home.graph, read_only=read_only)
 
 
 def init(home: Home) -> list[str]:

@@ -64,7 +64,7 @@ def test_a_transaction_with_a_wrong_statement_is_nothing(graph: GraphStore, more
         with graph.transaction():
             make(graph, "a")
             with pytest.raises(GraphError, match="refused"):
-                graph.run("MATCH (x:Nothing) RETURN x")
+                graph.run("this is no Cypher")
             if more:
                 make(graph, "b")
 
@@ -96,9 +96,7 @@ def test_changes_outside_of_a_transaction_are_refused(graph: GraphStore) -> None
     assert keys(graph) == []
 
 
-@pytest.mark.parametrize(
-    "cypher", ["MATCH (x:Nothing) RETURN x", "not Cypher", "RETURN 1; RETURN 2"]
-)
+@pytest.mark.parametrize("cypher", ["MATCH (x", "not Cypher", "RETURN 1; RETURN 2"])
 def test_a_wrong_statement_is_told_and_harms_nothing(graph: GraphStore, cypher: str) -> None:
     with pytest.raises(GraphError):
         graph.run(cypher)
