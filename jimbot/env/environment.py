@@ -110,25 +110,27 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
         self._progress = progress(self.run)
         self._follower = self._follow(self.run) if self._follow else None
         info = {"seed": self.run.seed, "deck": self.run.deck, "stake": self.run.stake}
-        return self._observe(), info
+        self._observer.observe(self.run)
+        return self._seen(), info
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Take a row; one that is not legal changes nothing, and `info["illegal"]` says so."""
         run = self.run
         before = self._progress
-        illegal = not self._observer.mask[action]
-        performed = None if illegal else self._observer.take(int(action))
-        if performed is not None:
-            run.step(performed)
-            self._progress = progress(run)
-            if self._follower is not None:
-                self._follower.step(performed, run)
+        observer = self._observer
+        illegal = not observer.legal(int(action))
+        if not illegal:
+            performed = observer.take(int(action))
+            if performed is not None:
+                run.step(performed)
+                self._progress = progress(run)
+                if self._follower is not None:
+                    self._follower.step(performed, run)
+            observer.observe(run, unchanged=performed is None)
         self._steps += 1
-        observation = self._observe()
+        observation = self._seen()
         terminated = run.over
-        truncated = not terminated and (
-            self._steps >= MAX_STEPS or not observation["action_mask"].any()
-        )
+        truncated = not terminated and (self._steps >= MAX_STEPS or observer.stuck)
         if (terminated or truncated) and self._follower is not None:
             self._follower.finish(run)
             self._follower = None
@@ -137,9 +139,9 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
             info |= {"won": run.won, "ante": run.ante, "round": run.round}
         return observation, self._progress - before, terminated, truncated, info
 
-    def _observe(self) -> Observation:
+    def _seen(self) -> Observation:
+        """What the last look saw, to keep."""
         seen = self._observer
-        seen.observe(self.run)
         return {
             "action_mask": seen.mask.copy(),
             "rows": seen.rows.copy(),

@@ -1,5 +1,8 @@
 """Compile the game with mypyc: `python -m jimbot.game._build [--if-possible]`.
 
+What the policies work out at every step (`jimbot.policy._compiled`) is compiled along, so that it
+reaches into the game as C does. This script alone knows of both; the game does not.
+
 It needs a C compiler, mypy and setuptools. With `--if-possible` a machine without them is told so
 and keeps the plain form, with exit status 0. The compiled modules replace the old ones only when
 all of them are built.
@@ -17,6 +20,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from jimbot.game._compiled import (
@@ -28,6 +33,7 @@ from jimbot.game._compiled import (
     source_digests,
     why_plain,
 )
+from jimbot.policy import _compiled as policy
 
 # The C library all compiled modules share, as a module inside this package.
 GROUP = "jimbot.game.shared"
@@ -67,16 +73,25 @@ def build() -> None:
     Raises:
         subprocess.CalledProcessError: the compiler failed; its output is on stderr.
     """
-    digests = source_digests()
+    build = uuid.uuid4().hex
+    manifest = {"platform": platform_tag(), "sources": source_digests(), "build": build}
+    policy_manifest = {"sources": policy.source_digests(), "build": build}
     with tempfile.TemporaryDirectory(prefix="jimbot-game-") as scratch:
         folder = Path(scratch)
         tree = folder / "jimbot"
-        shutil.copytree(
-            SOURCES, tree / "game", ignore=shutil.ignore_patterns("_native", "__pycache__")
-        )
+        for sources in (SOURCES, policy.SOURCES):
+            shutil.copytree(
+                sources,
+                tree / sources.name,
+                ignore=shutil.ignore_patterns("_native*", "__pycache__"),
+            )
         for name in ("__init__.py", "errors.py"):
             shutil.copy(SOURCES.parent / name, tree / name)
-        arguments = ["--strict", *(f"jimbot/game/{name}.py" for name in MODULES)]
+        arguments = [
+            "--strict",
+            *(f"jimbot/game/{name}.py" for name in MODULES),
+            *(f"jimbot/policy/{name}.py" for name in policy.MODULES),
+        ]
         (folder / "setup.py").write_text(_SETUP.format(arguments=arguments, group=GROUP))
         # Interpreted modules import the plain sources of the scratch tree.
         environment = {**os.environ, "JIMBOT_GAME": "plain", "PYTHONPATH": scratch}
@@ -87,19 +102,24 @@ def build() -> None:
             check=True,
             stdout=sys.stderr,
         )
-        built = folder / "out" / "jimbot" / "game"
-        fresh = NATIVE.with_name("_native.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(built, fresh)
-        manifest = {"platform": platform_tag(), "sources": digests}
-        (fresh / MANIFEST.name).write_text(json.dumps(manifest, indent=1))
-        (fresh / ".gitignore").write_text("*\n")
-        old = NATIVE.with_name("_native.old")
-        shutil.rmtree(old, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            NATIVE.rename(old)
-        fresh.rename(NATIVE)
-        shutil.rmtree(old, ignore_errors=True)
+        built = folder / "out" / "jimbot"
+        _put_in_place(built / "policy", policy.NATIVE, policy_manifest)
+        _put_in_place(built / "game", NATIVE, manifest)
+
+
+def _put_in_place(built: Path, native: Path, manifest: Mapping[str, object]) -> None:
+    """Replace a package's compiled modules at once."""
+    fresh = native.with_name("_native.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(built, fresh)
+    (fresh / MANIFEST.name).write_text(json.dumps(manifest, indent=1))
+    (fresh / ".gitignore").write_text("*\n")
+    old = native.with_name("_native.old")
+    shutil.rmtree(old, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        native.rename(old)
+    fresh.rename(native)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,9 +128,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clean", action="store_true", help="remove the compiled form")
     options = parser.parse_args(arguments)
     if options.clean:
-        shutil.rmtree(NATIVE, ignore_errors=True)
+        for native in (NATIVE, policy.NATIVE):
+            shutil.rmtree(native, ignore_errors=True)
         return 0
-    if not why_plain():
+    if not why_plain() and not policy.why_plain():
         print("game: the compiled form is up to date", file=sys.stderr)
         return 0
     missing = what_is_missing()

@@ -1,11 +1,13 @@
 """What chooses an action: policies, and the rows of features that they choose from.
 
-Nothing here needs torch, Ray or Gymnasium.
+Nothing here needs torch, Ray or Gymnasium. `COMPILED` tells whether rows and proposals run
+compiled: `jimbot.policy._compiled` chooses it on import, and has to be imported first.
 """
 
 from __future__ import annotations
 
 from jimbot.errors import JimbotError
+from jimbot.policy._compiled import COMPILED
 from jimbot.policy.protocol import Policy
 
 NAMES = ("random", "heuristic")
@@ -32,4 +34,4 @@ def make(name: str, *, seed: int = 0) -> Policy:
     raise UnknownPolicy(f"there is no policy {name!r}", hint=f"Policies: {', '.join(NAMES)}")
 
 
-__all__ = ["NAMES", "Policy", "UnknownPolicy", "make"]
+__all__ = ["COMPILED", "NAMES", "Policy", "UnknownPolicy", "make"]

@@ -3,19 +3,20 @@
 A hand of eight has 218 subsets; the few that make each poker hand best, bare and filled up with
 cards that nobody misses, are found here from ranks and suits directly. What is not proposed stays
 reachable by selecting cards one by one.
+
+Sets of cards are numbers here, with a bit for each place in the hand, until they are proposed.
 """
 
 from __future__ import annotations
 
 from math import comb
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
 from jimbot.game.cards import ACE, STONE, WILD, Card
 from jimbot.game.catalogue import CONSUMABLE_BY_KEY
+from jimbot.game.run import Run
+from jimbot.game.scoring import Preview
 from jimbot.game.uses import USES
-
-if TYPE_CHECKING:
-    from jimbot.game import Preview, Run
 
 # Places in `layout.KEEP`.
 KEEP_FLUSH: Final = 0
@@ -25,40 +26,46 @@ KEEP_BEST: Final = 3
 KEEP_HIGH: Final = 4
 KEEP_MOST: Final = 5
 
-_NOMINAL: Final = (0, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10, 10, 11)
+_NOMINAL: Final = [0, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 10, 10, 11]
 # Straights from the strongest: the ranks of each window of five, the Ace low in the last.
-_STRAIGHTS: Final = tuple(
-    tuple(ACE if rank == 1 else rank for rank in range(top, top - 5, -1))
-    for top in range(14, 4, -1)
-)
+_STRAIGHTS: Final = [
+    [ACE if rank == 1 else rank for rank in range(top, top - 5, -1)] for top in range(14, 4, -1)
+]
+_STRAIGHT_BITS: Final = [sum(1 << rank for rank in window) for window in _STRAIGHTS]
 
 
-class Play(NamedTuple):
-    """Cards to play, by place, and what they would score."""
+class Play:
+    """Cards to play, by place from the left, and what they would score."""
 
-    cards: tuple[int, ...]
-    preview: Preview
+    __slots__ = ("cards", "preview")
+
+    def __init__(self, cards: tuple[int, ...], preview: Preview) -> None:
+        self.cards = cards
+        self.preview = preview
 
 
-class Discard(NamedTuple):
+class Discard:
     """Cards to throw away, what is kept them for, and the chance that the kept cards become it."""
 
-    cards: tuple[int, ...]
-    keep: int
-    chance: float
+    __slots__ = ("cards", "chance", "keep")
+
+    def __init__(self, cards: tuple[int, ...], keep: int, chance: float) -> None:
+        self.cards = cards
+        self.keep = keep
+        self.chance = chance
 
 
-def worth(card: Card) -> float:
+def worth(card: Card) -> int:
     """How much a card is worth keeping for itself, in chips or so."""
     if card.debuffed:
-        return 0.0
-    value = 50.0 if card.enhancement == STONE else float(_NOMINAL[card.rank])
+        return 0
+    value = 50 if card.enhancement == STONE else _NOMINAL[card.rank]
     if card.enhancement:
-        value += 15.0
+        value += 15
     if card.edition:
-        value += 25.0
+        value += 25
     if card.seal:
-        value += 10.0
+        value += 10
     return value + card.bonus
 
 
@@ -67,6 +74,7 @@ class Hand:
 
     Attributes:
         worths: by place, see `worth`; a face-down card is worth little.
+        by_worth: the places, the most worthy first.
         rank_of: by place, the rank; 0 for a face-down or Stone card.
         ranks: by rank, the places of its cards, the most worthy first.
         suits: by suit, the same; wild cards are in each.
@@ -89,19 +97,29 @@ class Hand:
 
     def __init__(self, run: Run) -> None:
         cards = run.hand
+        size = len(cards)
         self.cards = cards
         self.need = 4 if run.four_fingers else 5
         self.shortcut = run.shortcut
-        self.worths = [1.0 if card.face_down else worth(card) for card in cards]
-        worths = self.worths
-        self.by_worth = sorted(range(len(cards)), key=worths.__getitem__, reverse=True)
+        worths: list[int] = []
+        order: list[int] = []
+        for place in range(size):
+            card = cards[place]
+            value = 1 if card.face_down else worth(card)
+            worths.append(value)
+            order.append(value * 4096 - place)
+        order.sort(reverse=True)
+        self.worths = worths
+        self.by_worth: list[int] = []
         self.ranks: list[list[int]] = [[] for _ in range(15)]
         self.suits: list[list[int]] = [[], [], [], []]
-        self.rank_of = [0] * len(cards)
+        self.rank_of = [0] * size
         self.stones: list[int] = []
         self.forced: list[int] = []
         smeared = run.smeared
-        for place in self.by_worth:
+        for key in order:
+            place = -key & 4095
+            self.by_worth.append(place)
             card = cards[place]
             if card.forced:
                 self.forced.append(place)
@@ -121,82 +139,135 @@ class Hand:
             else:
                 self.suits[card.suit].append(place)
 
-    def groups(self, places: list[int] | None = None) -> list[list[int]]:
+    def groups(self) -> list[list[int]]:
         """Places of equal rank, the largest groups first, then the higher rank."""
-        if places is None:
-            found = [group for group in self.ranks if group]
-        else:
-            by_rank: dict[int, list[int]] = {}
-            for place in places:
-                by_rank.setdefault(self.rank_of[place], []).append(place)
-            found = list(by_rank.values())
-        found.sort(key=lambda group: (len(group), self.rank_of[group[0]]), reverse=True)
-        return found
+        return _largest_first(self.ranks)
 
-    def straights(self, places: list[int] | None, missing: int) -> list[list[int]]:
-        """Places, one a rank, that lack at most `missing` cards of a straight; strongest first."""
-        best: dict[int, int] = {}
-        if places is None:
-            for rank, group in enumerate(self.ranks):
-                if group:
-                    best[rank] = group[0]
-        else:
-            for place in reversed(places):
+    def groups_of(self, places: list[int]) -> list[list[int]]:
+        """The same among some of the places."""
+        ranks: list[list[int]] = [[] for _ in range(15)]
+        for place in places:
+            ranks[self.rank_of[place]].append(place)
+        return _largest_first(ranks)
+
+    def straights(self, missing: int) -> list[list[int]]:
+        """Places, one a rank, that lack at most `missing` cards of a straight.
+
+        The longest come first, of equals the strongest.
+        """
+        best = [group[0] if group else -1 for group in self.ranks]
+        return self._straights(best, missing)
+
+    def straights_of(self, places: list[int]) -> list[list[int]]:
+        """Whole straights among some of the places."""
+        best = [-1] * 15
+        for place in places:
+            if best[self.rank_of[place]] < 0:
                 best[self.rank_of[place]] = place
-        if len(best) < self.need - missing:
+        return self._straights(best, 0)
+
+    def _straights(self, best: list[int], missing: int) -> list[list[int]]:
+        least = self.need - missing
+        held = 0
+        for rank in range(15):
+            if best[rank] >= 0:
+                held |= 1 << rank
+        if held.bit_count() < least:
             return []
-        found = []
+        found: list[list[int]] = []
         if self.shortcut:
-            found = [chain for chain in _chains(best) if len(chain) >= self.need - missing]
+            found = [chain for chain in _chains(best) if len(chain) >= least]
         else:
-            for window in _STRAIGHTS:
-                chain = [best[rank] for rank in window if rank in best]
-                if len(chain) >= self.need - missing and (
-                    len(chain) == 5 or missing or self.need == 5 or _unbroken(window, best)
+            for i in range(len(_STRAIGHTS)):
+                count = (held & _STRAIGHT_BITS[i]).bit_count()
+                if count >= least and (
+                    count == 5 or missing or self.need == 5 or _unbroken(_STRAIGHTS[i], best)
                 ):
-                    found.append(chain)
-        found.sort(key=len, reverse=True)
+                    found.append([best[rank] for rank in _STRAIGHTS[i] if best[rank] >= 0])
+        if len(found) > 1:
+            found.sort(key=len, reverse=True)
         return found
 
 
-def _unbroken(window: tuple[int, ...], best: dict[int, int]) -> bool:
+def _largest_first(ranks: list[list[int]]) -> list[list[int]]:
+    """The groups that hold something: by size, then by rank."""
+    found: list[list[int]] = []
+    largest = 0
+    for group in ranks:
+        largest = max(largest, len(group))
+    for size in range(largest, 0, -1):
+        found += [ranks[rank] for rank in range(14, -1, -1) if len(ranks[rank]) == size]
+    return found
+
+
+def _unbroken(window: list[int], best: list[int]) -> bool:
     """Whether four neighbours of a window of five are there."""
-    return all(rank in best for rank in window[:4]) or all(rank in best for rank in window[1:])
+    if best[window[1]] < 0 or best[window[2]] < 0 or best[window[3]] < 0:
+        return False
+    return best[window[0]] >= 0 or best[window[4]] >= 0
 
 
-def _chains(best: dict[int, int]) -> list[list[int]]:
+def _chains(best: list[int]) -> list[list[int]]:
     """Runs of ranks with gaps of one (Shortcut), at most five places each, strongest first."""
-    ranks = sorted(best, reverse=True)
+    ranks = [rank for rank in range(14, -1, -1) if best[rank] >= 0]
     if ranks and ranks[0] == ACE:
         ranks.append(1)
-    found = []
+    found: list[list[int]] = []
     for start in range(len(ranks)):
-        chain = [ranks[start]]
-        for rank in ranks[start + 1 :]:
-            if chain[-1] - rank > 2 or len(chain) == 5:
+        last = ranks[start]
+        chain = [best[ACE if last == 1 else last]]
+        for i in range(start + 1, len(ranks)):
+            if last - ranks[i] > 2 or len(chain) == 5:
                 break
-            chain.append(rank)
-        found.append([best[ACE if rank == 1 else rank] for rank in chain])
+            last = ranks[i]
+            chain.append(best[ACE if last == 1 else last])
+        found.append(chain)
     return found
+
+
+# The places of a set of cards, for hands of an ordinary size.
+_PLACES: Final[dict[int, tuple[int, ...]]] = {}
+
+
+def _places_of(cards: int) -> tuple[int, ...]:
+    """The places in a set, from the left."""
+    places = _PLACES.get(cards)
+    if places is None:
+        places = tuple([place for place in range(cards.bit_length()) if (cards >> place) & 1])
+        if cards < 4096:
+            _PLACES[cards] = places
+    return places
 
 
 def plays(run: Run, hand: Hand, limit: int) -> list[Play]:
     """The plays worth a look, best score first; legal ones, at least one when one can be played."""
-    cores = _cores(hand)
-    seen: set[tuple[int, ...]] = set()
+    seen: set[int] = set()
     found: list[Play] = []
-    for core in cores:
-        for cards in (_with_forced(core, hand), _filled(core, hand)):
-            places = tuple(sorted(cards))
-            if places and places not in seen:
-                seen.add(places)
-                found.append(Play(places, run.preview(places)))
-    found.sort(key=_score, reverse=True)
+    for core in _cores(hand):
+        bare = _with_forced(core, hand)
+        filled = _filled(bare, hand)
+        if bare and bare not in seen:
+            seen.add(bare)
+            places = _places_of(bare)
+            found.append(Play(places, run.preview(places)))
+        if filled != bare and filled not in seen:
+            seen.add(filled)
+            places = _places_of(filled)
+            found.append(Play(places, run.preview(places)))
+    _best_first(found)
     return _varied(found, limit)
 
 
-def _score(play: Play) -> float:
-    return play.preview.score
+def _best_first(found: list[Play]) -> None:
+    """Sort by score; there are few, and equals keep their order."""
+    for i in range(1, len(found)):
+        play = found[i]
+        score = play.preview.score
+        j = i - 1
+        while j >= 0 and found[j].preview.score < score:
+            found[j + 1] = found[j]
+            j -= 1
+        found[j + 1] = play
 
 
 def _varied(found: list[Play], limit: int) -> list[Play]:
@@ -205,13 +276,13 @@ def _varied(found: list[Play], limit: int) -> list[Play]:
         return found
     first: list[Play] = []
     rest: list[Play] = []
-    seen: dict[int, int] = {}
+    seen = [0] * 12
     for play in found:
-        kind = int(play.preview.hand)
-        seen[kind] = seen.get(kind, 0) + 1
+        kind = play.preview.hand
+        seen[kind] += 1
         (first if seen[kind] <= 2 else rest).append(play)
     chosen = first[:limit] + rest[: max(0, limit - len(first))]
-    chosen.sort(key=_score, reverse=True)
+    _best_first(chosen)
     return chosen
 
 
@@ -220,25 +291,26 @@ def _cores(hand: Hand) -> list[list[int]]:
     cores: list[list[int]] = []
     groups = hand.groups()
     if groups:
-        cores += _of_a_kind(groups)
-    cores += hand.straights(None, 0)[:2]
+        _of_a_kind(cores, groups, 0)
+    cores += hand.straights(0)[:2]
     for suit in hand.suits:
         if len(suit) < hand.need:
             continue
         cores.append(suit[:5])
-        inside = hand.groups(suit)
+        inside = hand.groups_of(suit)
         if len(inside[0]) >= 3 and len(suit) >= 5:
-            cores += [core for core in _of_a_kind(inside) if len(core) == 5]
-        cores += hand.straights(suit, 0)[:1]
+            _of_a_kind(cores, inside, 5)
+        cores += hand.straights_of(suit)[:1]
         if len(suit) > 5:
             # A flush of the least worthy cards that still keeps what is good in hand.
             cores.append(suit[-5:])
     # Single cards: the most worthy, and the highest rank, which alone scores as High Card.
     if hand.by_worth:
         cores.append(hand.by_worth[:1])
-    singles = [group[0] for group in groups]
-    if singles:
-        cores.append([max(singles, key=hand.rank_of.__getitem__)])
+    for rank in range(ACE, 1, -1):
+        if hand.ranks[rank]:
+            cores.append(hand.ranks[rank][:1])
+            break
     if hand.stones:
         cores.append(hand.stones[:4])
     # Five cards at once, whatever they are: what has to be played blindly (face down, Splash).
@@ -246,46 +318,69 @@ def _cores(hand: Hand) -> list[list[int]]:
     return cores
 
 
-def _of_a_kind(groups: list[list[int]]) -> list[list[int]]:
-    """Pairs, threes, fours, fives and what is made of two groups; groups are largest first."""
+def _of_a_kind(cores: list[list[int]], groups: list[list[int]], least: int) -> None:
+    """Add pairs, threes, fours, fives and what is made of two groups; the largest come first.
+
+    Args:
+        least: only what has so many cards.
+    """
     large = groups[0]
-    cores = [large[:size] for size in (5, 4, 3, 2) if len(large) >= size]
-    pairs = [group for group in groups if len(group) >= 2]
-    if len(pairs) >= 2:
-        other = pairs[1]
-        if len(large) >= 3:
-            cores.append(large[:3] + other[:2])
-            if len(other) >= 3:
-                cores.append(other[:3] + large[:2])
-            elif len(pairs) > 2:
-                cores.append(large[:3] + pairs[2][:2])
-        cores.append(large[:2] + other[:2])
-        cores.append(other[:2])
-        if len(pairs) > 2:
-            cores.append(other[:2] + pairs[2][:2])
-    return cores
+    cores += [large[:size] for size in range(min(5, len(large)), max(2, least) - 1, -1)]
+    if len(groups) < 2 or len(groups[1]) < 2:
+        return
+    other = groups[1]
+    third = groups[2] if len(groups) > 2 and len(groups[2]) >= 2 else None
+    if len(large) >= 3:
+        cores.append(large[:3] + other[:2])
+        if len(other) >= 3:
+            cores.append(other[:3] + large[:2])
+        elif third is not None:
+            cores.append(large[:3] + third[:2])
+    if least > 4:
+        return
+    cores.append(large[:2] + other[:2])
+    cores.append(other[:2])
+    if third is not None:
+        cores.append(other[:2] + third[:2])
 
 
-def _with_forced(core: list[int], hand: Hand) -> list[int]:
+def _with_forced(core: list[int], hand: Hand) -> int:
     """The core with the cards that must be among them."""
-    missing = [place for place in hand.forced if place not in core]
-    return core if not missing else core[: 5 - len(missing)] + missing
+    cards = 0
+    for place in core:
+        cards |= 1 << place
+    if hand.forced:
+        missing = [place for place in hand.forced if not (cards >> place) & 1]
+        if missing:
+            cards = 0
+            for place in core[: 5 - len(missing)]:
+                cards |= 1 << place
+            for place in missing:
+                cards |= 1 << place
+    return cards
 
 
-def _filled(core: list[int], hand: Hand) -> list[int]:
-    """The core, filled up to five with the cards that are missed least."""
-    cards = list(_with_forced(core, hand))
-    if len(cards) < 5:
-        for place in reversed(hand.by_worth):
-            if place not in cards and len(hand.ranks[hand.rank_of[place]]) < 2:
-                cards.append(place)
-                if len(cards) == 5:
-                    return cards
-        for place in reversed(hand.by_worth):
-            if place not in cards:
-                cards.append(place)
-                if len(cards) == 5:
-                    break
+def _filled(cards: int, hand: Hand) -> int:
+    """A set of cards filled up to five with those that are missed least."""
+    room = 5 - cards.bit_count()
+    if room <= 0:
+        return cards
+    by_worth = hand.by_worth
+    last = len(by_worth) - 1
+    for i in range(last, -1, -1):
+        place = by_worth[i]
+        if not (cards >> place) & 1 and len(hand.ranks[hand.rank_of[place]]) < 2:
+            cards |= 1 << place
+            room -= 1
+            if not room:
+                return cards
+    for i in range(last, -1, -1):
+        place = by_worth[i]
+        if not (cards >> place) & 1:
+            cards |= 1 << place
+            room -= 1
+            if not room:
+                break
     return cards
 
 
@@ -303,63 +398,144 @@ def _order(card: Card) -> int:
     return -card.order
 
 
+class _Unseen:
+    """How many cards may yet be drawn, as far as the player knows, by rank and by suit."""
+
+    __slots__ = ("count", "ranks", "suits")
+
+    def __init__(self, run: Run) -> None:
+        self.ranks = [0] * 15
+        self.suits = [0, 0, 0, 0]
+        self.count = len(run.draw_pile)
+        for card in run.draw_pile:
+            self.ranks[card.rank] += 1
+            self.suits[card.suit] += 1
+        for card in run.hand:
+            if card.face_down:
+                self.ranks[card.rank] += 1
+                self.suits[card.suit] += 1
+                self.count += 1
+
+
+class _Discards:
+    """Collects different discards."""
+
+    __slots__ = ("found", "hand", "seen")
+
+    def __init__(self, hand: Hand) -> None:
+        self.hand = hand
+        self.found: list[Discard] = []
+        self.seen: set[int] = set()
+
+    def keep(self, kept: int, plan: int, chance: float) -> None:
+        """Propose to throw the five least worthy of the cards that are not kept."""
+        hand = self.hand
+        thrown = 0
+        room = 5
+        by_worth = hand.by_worth
+        if hand.forced:
+            cards = [place for place in reversed(by_worth) if not (kept >> place) & 1][:5]
+            missing = [place for place in hand.forced if place not in cards]
+            for place in cards[: 5 - len(missing)] + missing:
+                thrown |= 1 << place
+        else:
+            for i in range(len(by_worth) - 1, -1, -1):
+                bit = 1 << by_worth[i]
+                if not kept & bit:
+                    thrown |= bit
+                    room -= 1
+                    if not room:
+                        break
+        if thrown and thrown not in self.seen:
+            self.seen.add(thrown)
+            self.found.append(Discard(_places_of(thrown), plan, chance))
+
+
+def _bits(places: list[int]) -> int:
+    bits = 0
+    for place in places:
+        bits |= 1 << place
+    return bits
+
+
 def discards(run: Run, hand: Hand, best: tuple[int, ...], limit: int) -> list[Discard]:
     """The discards worth a look; `best` are the cards of the best play."""
     rank_of = hand.rank_of
     n = len(rank_of)
-    found: list[Discard] = []
-    seen: set[tuple[int, ...]] = set()
-
-    def propose(keep: list[int] | tuple[int, ...], plan: int, chance: float) -> None:
-        kept = set(keep)
-        thrown = [place for place in reversed(hand.by_worth) if place not in kept][:5]
-        missing = [place for place in hand.forced if place not in thrown]
-        thrown = thrown[: 5 - len(missing)] + missing
-        places = tuple(sorted(thrown))
-        if places and places not in seen:
-            seen.add(places)
-            found.append(Discard(places, plan, chance))
-
-    deck = unseen(run)
-    left = max(1, len(deck))
-    suits_by_size = sorted(range(4), key=lambda suit: len(hand.suits[suit]), reverse=True)
-    for suit in suits_by_size[:2]:
+    proposed = _Discards(hand)
+    deck = _Unseen(run)
+    left = max(1, deck.count)
+    for suit in _two_longest(hand.suits):
         held = hand.suits[suit]
         if len(held) >= 3:
-            draws = min(5, n - len(held[:5]))
-            rest = sum(1 for card in deck if card.suit == suit)
-            chance = at_least(max(0, hand.need - len(held)), draws, rest, left)
-            propose(held[:5], KEEP_FLUSH, chance)
-    for chain in hand.straights(None, 1)[:2]:
+            draws = min(5, n - min(5, len(held)))
+            chance = at_least(max(0, hand.need - len(held)), draws, deck.suits[suit], left)
+            proposed.keep(_bits(held[:5]), KEEP_FLUSH, chance)
+    for chain in hand.straights(1)[:2]:
         draws = min(5, n - len(chain))
-        outs = _straight_outs(hand, chain, deck)
-        chance = at_least(1, draws, outs, left) if len(chain) < hand.need else 1.0
-        propose(chain, KEEP_STRAIGHT, chance)
+        chance = 1.0
+        if len(chain) < hand.need:
+            chance = at_least(1, draws, _straight_outs(hand, chain, deck), left)
+        proposed.keep(_bits(chain), KEEP_STRAIGHT, chance)
     groups = hand.groups()
-    paired = [place for group in groups if len(group) >= 2 for place in group]
+    paired = 0
+    outs = 0
+    for group in groups:
+        if len(group) >= 2:
+            paired |= _bits(group)
+            outs += deck.ranks[rank_of[group[0]]]
     if paired:
-        kept_ranks = {rank_of[place] for place in paired}
-        outs = sum(1 for card in deck if card.rank in kept_ranks)
-        propose(paired, KEEP_GROUPS, at_least(1, min(5, n - len(paired)), outs, left))
+        chance = at_least(1, min(5, n - paired.bit_count()), outs, left)
+        proposed.keep(paired, KEEP_GROUPS, chance)
         largest = groups[0]
-        outs = sum(1 for card in deck if card.rank == rank_of[largest[0]])
-        propose(largest, KEEP_GROUPS, at_least(1, min(5, n - len(largest)), outs, left))
-    propose(best, KEEP_BEST, 0.0)
-    propose([place for place in range(n) if rank_of[place] >= 11], KEEP_HIGH, 0.0)
-    for count in (1, 2, 3, 4, 5):
-        propose(hand.by_worth[: max(0, n - count)], KEEP_MOST, 0.0)
-    return found[:limit]
+        chance = at_least(1, min(5, n - len(largest)), deck.ranks[rank_of[largest[0]]], left)
+        proposed.keep(_bits(largest), KEEP_GROUPS, chance)
+    kept = 0
+    for place in best:
+        kept |= 1 << place
+    proposed.keep(kept, KEEP_BEST, 0.0)
+    kept = 0
+    for place in range(n):
+        if rank_of[place] >= 11:
+            kept |= 1 << place
+    proposed.keep(kept, KEEP_HIGH, 0.0)
+    for count in range(1, 6):
+        proposed.keep(_bits(hand.by_worth[: max(0, n - count)]), KEEP_MOST, 0.0)
+    return proposed.found[:limit]
 
 
-def _straight_outs(hand: Hand, chain: list[int], deck: list[Card]) -> int:
+def _two_longest(suits: list[list[int]]) -> list[int]:
+    """The two suits with the most cards; of equals the first."""
+    first = 0
+    for suit in range(1, 4):
+        if len(suits[suit]) > len(suits[first]):
+            first = suit
+    second = 1 if first == 0 else 0
+    for suit in range(second + 1, 4):
+        if suit != first and len(suits[suit]) > len(suits[second]):
+            second = suit
+    return [first, second]
+
+
+def _straight_outs(hand: Hand, chain: list[int], deck: _Unseen) -> int:
     """How many cards of the deck would complete a straight that lacks one."""
-    held = {hand.rank_of[place] for place in chain}
-    wanted: set[int] = set()
-    for window in _STRAIGHTS:
-        missing = [rank for rank in window if rank not in held]
-        if len(missing) <= 1 + 5 - hand.need:
-            wanted.update(missing)
-    return sum(1 for card in deck if card.rank in wanted)
+    held = 0
+    for place in chain:
+        held |= 1 << hand.rank_of[place]
+    wanted = 0
+    for window in _STRAIGHT_BITS:
+        missing = window & ~held
+        if missing.bit_count() <= 6 - hand.need:
+            wanted |= missing
+    outs = 0
+    for rank in range(2, 15):
+        if (wanted >> rank) & 1:
+            outs += deck.ranks[rank]
+    return outs
+
+
+# Chances asked for before: the numbers of cards repeat from hand to hand.
+_CHANCES: Final[dict[int, float]] = {}
 
 
 def at_least(wanted: int, draws: int, hits: int, size: int) -> float:
@@ -369,9 +545,14 @@ def at_least(wanted: int, draws: int, hits: int, size: int) -> float:
         return 1.0
     if wanted > min(draws, hits):
         return 0.0
-    total = comb(size, draws)
-    miss = sum(comb(hits, k) * comb(size - hits, draws - k) for k in range(wanted))
-    return 1.0 - miss / total
+    key = ((size * 1024 + hits) * 1024 + draws) * 8 + wanted
+    chance = _CHANCES.get(key, -1.0)
+    if chance < 0.0:
+        miss = sum([comb(hits, k) * comb(size - hits, draws - k) for k in range(wanted)])
+        chance = 1.0 - miss / comb(size, draws)
+        if size < 128 and wanted < 8:
+            _CHANCES[key] = chance
+    return chance
 
 
 _SUIT_OF: Final = {

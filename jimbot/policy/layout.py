@@ -151,40 +151,39 @@ COLUMNS: Final[tuple[str, ...]] = (
     "place",
 )
 WIDTH: Final = len(COLUMNS)
-(
-    CHIPS,
-    MULT,
-    SCORE,
-    SHARE,
-    WINS,
-    LEVEL,
-    CARDS,
-    SCORING,
-    CHANCE,
-    RANK,
-    SPADES,
-    HEARTS,
-    CLUBS,
-    DIAMONDS,
-    ENHANCED,
-    FOIL,
-    HOLOGRAPHIC,
-    POLYCHROME,
-    NEGATIVE,
-    SEALED,
-    DEBUFFED,
-    FACE_DOWN,
-    SELECTED,
-    COST,
-    MONEY_AFTER,
-    INTEREST_AFTER,
-    SELL_VALUE,
-    ETERNAL,
-    PERISHABLE,
-    RENTAL,
-    GROWN,
-    PLACE,
-) = range(WIDTH)
+# The places of those columns.
+CHIPS: Final = 0
+MULT: Final = 1
+SCORE: Final = 2
+SHARE: Final = 3
+WINS: Final = 4
+LEVEL: Final = 5
+CARDS: Final = 6
+SCORING: Final = 7
+CHANCE: Final = 8
+RANK: Final = 9
+SPADES: Final = 10
+HEARTS: Final = 11
+CLUBS: Final = 12
+DIAMONDS: Final = 13
+ENHANCED: Final = 14
+FOIL: Final = 15
+HOLOGRAPHIC: Final = 16
+POLYCHROME: Final = 17
+NEGATIVE: Final = 18
+SEALED: Final = 19
+DEBUFFED: Final = 20
+FACE_DOWN: Final = 21
+SELECTED: Final = 22
+COST: Final = 23
+MONEY_AFTER: Final = 24
+INTEREST_AFTER: Final = 25
+SELL_VALUE: Final = 26
+ETERNAL: Final = 27
+PERISHABLE: Final = 28
+RENTAL: Final = 29
+GROWN: Final = 30
+PLACE: Final = 31
 
 # What a row or a slot is about, by number: 0 is nothing, then kind after kind of content.
 KEEP: Final = ("flush", "straight", "groups", "best hand", "high cards", "all but the weakest")
