@@ -6,22 +6,33 @@ compiled: `jimbot.policy._compiled` chooses it on import, and has to be imported
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jimbot.errors import JimbotError
 from jimbot.policy._compiled import COMPILED
 from jimbot.policy.protocol import Policy
 
+if TYPE_CHECKING:
+    from jimbot.appliance.home import Home
+
 NAMES = ("random", "heuristic")
+LEARNED = "latest"  # what `jimbot export` has put into the home
 
 
 class UnknownPolicy(JimbotError):
     """There is no policy of this name."""
 
 
-def make(name: str, *, seed: int = 0) -> Policy:
+def make(name: str, *, seed: int = 0, home: Home | None = None) -> Policy:
     """A policy by its name.
+
+    Args:
+        seed: makes the choices of those that draw reproducible.
+        home: where `LEARNED` is looked for; the default home when left out.
 
     Raises:
         UnknownPolicy: no such policy.
+        PolicyFileError: nothing is exported there, or it cannot be used.
     """
     if name == "random":
         from jimbot.policy.uniform import RandomPolicy
@@ -31,7 +42,17 @@ def make(name: str, *, seed: int = 0) -> Policy:
         from jimbot.policy.heuristic import HeuristicPolicy
 
         return HeuristicPolicy(seed)
-    raise UnknownPolicy(f"there is no policy {name!r}", hint=f"Policies: {', '.join(NAMES)}")
+    if name == LEARNED:
+        from jimbot.policy.network import NetworkPolicy
+        from jimbot.policy.weights import FILE_NAME
+
+        if home is None:
+            from jimbot.appliance.home import Home
+
+            home = Home.default()
+        return NetworkPolicy(home.path / FILE_NAME)
+    known = ", ".join((*NAMES, LEARNED))
+    raise UnknownPolicy(f"there is no policy {name!r}", hint=f"Policies: {known}")
 
 
-__all__ = ["COMPILED", "NAMES", "Policy", "UnknownPolicy", "make"]
+__all__ = ["COMPILED", "LEARNED", "NAMES", "Policy", "UnknownPolicy", "make"]

@@ -187,13 +187,13 @@ def _refuse_others(told: dict[str, Any], name: str) -> None:
         raise PolicyFileError(
             f"{name} is of format {told['format']}, written by JimBot {told['jimbot']}; this is "
             f"{__version__}, which reads up to {FORMAT}",
-            hint=f"Update JimBot, or export again with this one: jimbot export",
+            hint="Update JimBot, or export again with this one: jimbot export",
         )
     if told["layout"] != layout_digest():
         raise PolicyFileError(
             f"{name} was trained on another layout of actions and observations (JimBot "
             f"{told['jimbot']}, layout {told['layout']}; this is {__version__}, {layout_digest()})",
-            hint=f"Train with this version (jimbot up), then: jimbot export",
+            hint="Train with this version (jimbot up), then: jimbot export",
         )
 
 
@@ -238,7 +238,7 @@ def read(path: Path) -> tuple[Weights, Header]:
     except FileNotFoundError:
         raise PolicyFileError(
             f"there is no trained policy at {path}",
-            hint=f"Train one (jimbot up), then: jimbot export",
+            hint="Train one (jimbot up), then: jimbot export",
         ) from None
     except OSError as error:
         raise PolicyFileError(f"cannot read {path}: {error.strerror}", hint=_AGAIN) from error
