@@ -32,6 +32,22 @@ def open_series(home: Home, *, read_only: bool = False) -> SeriesStore:
         SeriesMissing: to be read only, and nobody has made it yet.
         SeriesError: it cannot be used; says why and what to do.
     """
+    from jimbot.appliance import stores
+
+    chosen = stores.stores()
+    if chosen.series.engine == "server":
+        from jimbot.metrics.questdb import QuestDBSeries
+
+        return QuestDBSeries(
+            home.series,
+            chosen.series.address,
+            user=chosen.series.user,
+            password=chosen.series.secret(home),
+            timeout_s=chosen.timeout_s,
+            breaker_failures=chosen.breaker_failures,
+            breaker_open_s=chosen.breaker_open_s,
+            read_only=read_only,
+        )
     from jimbot.metrics.sqlite import SQLiteSeries
 
     return SQLiteSeries(home.series, read_only=read_only)

@@ -113,11 +113,22 @@ DELETE FROM counts;
 DELETE FROM positions;
 """
 
+_SPOOL = """
+-- Points that are to go to a server (jimbot.metrics.questdb); empty where this file keeps them.
+CREATE TABLE spool (
+    number INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL,
+    time   INTEGER NOT NULL,
+    value  REAL NOT NULL
+) STRICT;
+CREATE TABLE server (address TEXT PRIMARY KEY) STRICT;
+"""
+
 KIND = FileKind(
     name="series store",
     article="a",
     application_id=0x4A42534D,  # "JBSM"
-    migrations=(_FIRST, _HOURS),
+    migrations=(_FIRST, _HOURS, _SPOOL),
     durable=False,
     error=SeriesError,
     missing=SeriesMissing,
@@ -127,7 +138,7 @@ KIND = FileKind(
 
 _ROLLED = "series, time, points, sum, min, max, last_time, last_number, last"
 _GAME_COLUMNS = ", ".join(GameRow._fields)
-_TABLES = ("points", "minutes", "hours", "series", "games", "counts", "positions", "kept")
+_TABLES = ("spool", "points", "minutes", "hours", "series", "games", "counts", "positions", "kept")
 _REMOVED_AT_A_TIME = 20_000
 
 EXACT = 20_000
@@ -145,7 +156,7 @@ _AGGREGATE: dict[How, str] = {
     "min": "min(min)",
     "max": "max(max)",
 }
-_PERCENT: dict[How, int] = {"p50": 50, "p95": 95, "p99": 99}
+PERCENT: dict[How, int] = {"p50": 50, "p95": 95, "p99": 99}
 
 
 class SQLiteSeries:
@@ -375,19 +386,15 @@ class SQLiteSeries:
         tags: Mapping[str, str] | None,
     ) -> list[tuple[int, float]]:
         """Buckets of `step` ms, or without one a single bucket 0."""
-        if how not in _AGGREGATE and how not in _PERCENT and how != "last":
-            raise SeriesError(
-                f"points cannot become one by {how!r}",
-                hint=f"Use one of {', '.join([*_AGGREGATE, 'last', *_PERCENT])}",
-            )
+        check_how(how)
         series = json.dumps(self._series(name, tags))
         bucket = "0" if step is None else f"time - time % {int(step)}"
         kept: dict[str, int] = dict(self._rows("SELECT resolution, since FROM kept"))
         parts = _parts(start, end, step, kept)
-        if how in _PERCENT:
+        if how in PERCENT:
             (counted,) = self._rows(*_rolled("coalesce(sum(points), 0)", series, parts))
             if counted[0] > EXACT or start < kept.get("points", start):
-                return self._sketched(series, start, end, step, kept, _PERCENT[how])
+                return self._sketched(series, start, end, step, kept, PERCENT[how])
             return self._rows(
                 f"""
                 SELECT bucket, value FROM (
@@ -401,7 +408,7 @@ class SQLiteSeries:
                 )
                 WHERE rank = (points * ? + 99) / 100 ORDER BY bucket
                 """,
-                [series, start, end, _PERCENT[how]],
+                [series, start, end, PERCENT[how]],
             )
         if not parts:
             return []
@@ -427,7 +434,7 @@ class SQLiteSeries:
                 end="GROUP BY bucket ORDER BY bucket",
             )
         )
-        return [(time, _finite(value)) for time, value in found]
+        return [(time, finite(value)) for time, value in found]
 
     def _sketched(
         self,
@@ -479,7 +486,15 @@ class SQLiteSeries:
             raise self._file.damaged(str(error)) from error
 
 
-def _finite(value: float) -> float:
+def check_how(how: str) -> None:
+    if how not in _AGGREGATE and how not in PERCENT and how != "last":
+        raise SeriesError(
+            f"points cannot become one by {how!r}",
+            hint=f"Use one of {', '.join([*_AGGREGATE, 'last', *PERCENT])}",
+        )
+
+
+def finite(value: float) -> float:
     """A sum of what a float still holds (a best hand in endless play) may not; no chart has inf."""
     return max(-sys.float_info.max, min(value, sys.float_info.max))
 
@@ -590,7 +605,7 @@ def _roll_up(writer: sqlite3.Connection, rows: Sequence[tuple[int, int, int, flo
             row = (
                 *key,
                 kept[2] + len(values),
-                _finite(sum(values, kept[3])),
+                finite(sum(values, kept[3])),
                 min(kept[4], *values),
                 max(kept[5], *values),
                 *max(last, kept[6:9]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -145,7 +146,11 @@ def test_a_closed_graph_says_so(graph: GraphStore) -> None:
         pass
 
 
-def test_readers_go_on_beside_a_writer_and_see_whole_transactions(graph: GraphStore) -> None:
+def test_readers_go_on_beside_a_writer_and_see_whole_transactions(
+    graph: GraphStore, request: pytest.FixtureRequest
+) -> None:
+    if "bolt" in request.node.name and "JIMBOT_TEST_MEMGRAPH" not in os.environ:
+        pytest.skip("ArcadeDB, the stand-in, reads what is committed, not one snapshot")
     failures: list[BaseException] = []
     done = threading.Event()
 

@@ -107,6 +107,23 @@ def test_a_late_answer_is_an_answer(proxied: tuple[MemgraphGraph, Proxy]) -> Non
     assert graph.run(COUNT) == [{"games": 1}]
 
 
+@pytest.mark.parametrize("write", [False, True])
+def test_a_server_that_hangs_is_given_up(proxied: tuple[MemgraphGraph, Proxy], write: bool) -> None:
+    graph, proxy = proxied
+    fold(graph, [game(1)])
+    proxy.mode = "hang"
+    began = time.monotonic()
+    ask = (lambda: fold(graph, [game(2)])) if write else (lambda: graph.run(COUNT))
+    with pytest.raises(GraphError, match="away"):
+        ask()
+    assert time.monotonic() - began < 8
+    proxy.mode = "refuse"
+    proxy.mode = "open"
+    time.sleep(0.6)
+    fold(graph, [game(2)])
+    assert graph.run(COUNT) == [{"games": 2}]
+
+
 def test_a_newer_graph_is_left_as_it_is(bolt: Callable[[], MemgraphGraph]) -> None:
     graph = bolt()
     with graph.transaction():

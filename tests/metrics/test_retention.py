@@ -21,6 +21,11 @@ NOW = START + 10 * DAY
 KEEP = Keep(raw=DAY, minutes=3 * DAY, hours=8 * DAY, games=2 * DAY)
 
 
+def coarsens(store: SeriesStore) -> bool:
+    """Whether raw points go before their hours do; QuestDB keeps them as long."""
+    return type(store) is SQLiteSeries
+
+
 def filled(store: SeriesStore) -> list[Point]:
     """A point every seven minutes or so over ten days."""
     rng = random.Random(1)
@@ -37,7 +42,8 @@ def test_hours_answer_as_the_points_did(store: SeriesStore, how: str, step: int)
     ask = {"start": NOW - 8 * DAY, "end": NOW, "step": step, "how": how}
     before = store.range("x", **ask)  # type: ignore[arg-type]
     total = store.total("x", NOW - 8 * DAY, NOW, how)  # type: ignore[arg-type]
-    assert store.retain(NOW, KEEP) > 1000
+    removed = store.retain(NOW, KEEP)
+    assert removed > 1000 or not coarsens(store)
     after = store.range("x", **ask)  # type: ignore[arg-type]
     assert [time for time, _ in after] == [time for time, _ in before]
     assert [value for _, value in after] == pytest.approx([value for _, value in before])
@@ -52,6 +58,8 @@ def test_nothing_is_lost_or_counted_twice_at_the_seams(store: SeriesStore) -> No
         found = store.range("x", start=NOW - 8 * DAY, end=NOW, step=step, how="count")
         assert sum(count for _, count in found) == len(recent)
         assert found == sorted(found)
+    if not coarsens(store):
+        return
     # Finer than is kept: minutes and hours at their beginnings, points where they are.
     times = [t for t, _ in store.range("x", start=START, end=NOW, step=1, how="count")]
     assert all(time % HOUR == 0 for time in times if time < NOW - 3 * DAY)
@@ -113,7 +121,7 @@ def test_percentiles_of_many_points_are_within_one_percent(
     monkeypatch.setattr(engine, "EXACT", 10)
     sketched = ask()
     assert sketched == pytest.approx(exact, rel=0.0101)
-    assert sketched != exact
+    assert (sketched != exact) == coarsens(store)
 
 
 @given(
