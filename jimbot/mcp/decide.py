@@ -35,13 +35,20 @@ class NoDecision(JimbotError):
     """The state is none that a player can act in."""
 
 
+class Advised(NamedTuple):
+    """What an adviser says: an action, or None for no opinion; and whether Claude was asked."""
+
+    action: Action | None
+    asked_claude: bool
+
+
 class Adviser(Protocol):
-    """Somebody to ask when the policy is not sure, e.g. the Claude gateway."""
+    """Somebody to ask when the policy is not sure (`jimbot.mcp.advice`)."""
 
-    def wants(self, run: Run, confidence: float) -> bool: ...
+    def wants(self, run: Run, confidence: float, left_s: float) -> bool: ...
 
-    async def advise(self, run: Run, action: Action, deadline_s: float) -> Action | None:
-        """Another legal action, or None for no opinion; never raises."""
+    async def advise(self, run: Run, action: Action, left_s: float) -> Advised:
+        """By the deadline, whatever happens; never raises."""
 
 
 class _Thought(NamedTuple):
@@ -94,14 +101,17 @@ class Decider:
             source = "fallback"
         asked_claude = False
         adviser = self._adviser
-        if source == "policy" and adviser is not None and adviser.wants(run, thought.confidence):
-            left = end - time.monotonic()
-            if left > 0:
-                asked_claude = True
-                advice = await adviser.advise(run, thought.action, left)
-                if advice is not None and run.is_legal(advice):
-                    thought = thought._replace(action=advice)
-                    source = "claude"
+        left = end - time.monotonic()
+        if source == "policy" and adviser and adviser.wants(run, thought.confidence, left):
+            try:
+                async with asyncio.timeout(left):
+                    advised = await adviser.advise(run, thought.action, left)
+            except TimeoutError:
+                advised = Advised(None, True)
+            asked_claude = advised.asked_claude
+            if advised.action is not None and run.is_legal(advised.action):
+                thought = thought._replace(action=advised.action)
+                source = "claude"
         request = request_of(thought.action, run, METHODS)
         if request is None:
             source = "fallback"

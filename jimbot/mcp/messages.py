@@ -170,7 +170,10 @@ class Decision(_Message):
     action: Move
     source: Annotated[
         Literal["policy", "claude", "fallback"],
-        Field(description="fallback: the policy failed, or did not answer in time"),
+        Field(
+            description="claude: its advice, fresh or remembered; fallback: the policy failed, or"
+            " did not answer in time"
+        ),
     ]
     policy: str
     confidence: Annotated[float, Field(ge=0, le=1)]

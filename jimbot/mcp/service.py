@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from jimbot.appliance import Appliance, Home, HomeError
 from jimbot.errors import JimbotError
 from jimbot.events import open_log
+from jimbot.mcp.advice import GatewayAdviser
 from jimbot.mcp.commit import Committer
 from jimbot.mcp.decide import Decider
 from jimbot.mcp.door import Door
@@ -61,7 +62,9 @@ async def run(appliance: Appliance, home: Home) -> None:
         stack.callback(log.close)
         metrics = Metrics()
         committer = await stack.enter_async_context(Committer(log, metrics))
-        decider = Decider(_policy)
+        adviser = GatewayAdviser(appliance.url("claude"), appliance.claude.least_deadline_ms / 1000)
+        stack.push_async_callback(adviser.close)
+        decider = Decider(_policy, adviser)
         stack.callback(decider.close)
         events = EventServer(
             committer,

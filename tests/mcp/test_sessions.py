@@ -20,7 +20,7 @@ from jimbot.game import Action, ActionKind, Run
 from jimbot.mcp import server as server_module
 from jimbot.mcp.balatrobot.state import game_state
 from jimbot.mcp.client import EventClient
-from jimbot.mcp.decide import Decider
+from jimbot.mcp.decide import Advised, Decider
 from jimbot.mcp.messages import SAID_BY_CLIENT, SAID_BY_SERVER, schemas, write_schemas
 from jimbot.mcp.protocol import encode_event, receive
 from jimbot.mcp.sessions import Sessions
@@ -322,11 +322,11 @@ class Oracle:
     def __init__(self, action: Action | None) -> None:
         self.action = action
 
-    def wants(self, run: Run, confidence: float) -> bool:
+    def wants(self, run: Run, confidence: float, left_s: float) -> bool:
         return True
 
-    async def advise(self, run: Run, action: Action, deadline_s: float) -> Action | None:
-        return self.action
+    async def advise(self, run: Run, action: Action, left_s: float) -> Advised:
+        return Advised(self.action, True)
 
 
 @pytest.mark.parametrize(
