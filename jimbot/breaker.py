@@ -50,5 +50,11 @@ class Breaker:
                 if self._failures >= self._limit:
                     self._until = self._clock() + self._open_s
             raise
+        except Exception:
+            self._answered()  # whatever it said, it is there
+            raise
+        self._answered()
+
+    def _answered(self) -> None:
         with self._lock:
             self._failures, self._until = 0, 0.0

@@ -42,8 +42,15 @@ def test_it_opens_after_failures_in_a_row_and_closes_with_a_success() -> None:
     call()
     call()
     for _ in range(5):
-        with pytest.raises(ValueError, match="not the server's"):
-            call(ValueError("not the server's"))
+        with pytest.raises(ValueError, match="an answer"):
+            call(ValueError("an answer"))
+    call()
+    for _ in range(2):
+        with pytest.raises(Away):
+            call(Away())
+    now[0] = 40
+    with pytest.raises(ValueError, match="an answer"):
+        call(ValueError("an answer"))  # even a refusal shows that it is back
     call()
 
 

@@ -49,6 +49,22 @@ def open_log(home: Home, *, read_only: bool = False) -> EventLog:
         LogMissing: to be read only, and nobody has made it yet.
         LogError: it cannot be used; says why and what to do.
     """
+    from jimbot.appliance import stores
+
+    chosen = stores.stores()
+    if chosen.log.engine == "server":
+        from jimbot.events.eventstore import EventStoreLog
+
+        return EventStoreLog(
+            home.event_log.with_name("mirror.sqlite"),
+            chosen.log.address,
+            user=chosen.log.user,
+            password=chosen.log.secret(home),
+            timeout_s=chosen.timeout_s,
+            breaker_failures=chosen.breaker_failures,
+            breaker_open_s=chosen.breaker_open_s,
+            read_only=read_only,
+        )
     return SQLiteEventLog(home.event_log, read_only=read_only)
 
 

@@ -74,6 +74,10 @@ _COLUMNS = (
     "position, stream, revision, event_id, type, source, timestamp, version, priority, payload,"
     " packed"
 )
+_REVISIONS = (
+    "SELECT value, max(coalesce((SELECT max(revision) FROM events WHERE stream = value), -1),"
+    " coalesce((SELECT revision FROM trimmed WHERE stream = value), -1)) FROM json_each(?)"
+)
 _SCAVENGED_AT_A_TIME = 5000
 
 
@@ -150,6 +154,18 @@ class SQLiteEventLog:
         query = "SELECT event_id FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
         return {row[0] for row in self._file.rows(query, [json.dumps(list(event_ids))])}
 
+    def positions(self, event_ids: Iterable[str]) -> dict[str, int]:
+        """Where those of `event_ids` are that are stored."""
+        query = (
+            "SELECT event_id, position FROM events"
+            " WHERE event_id IN (SELECT value FROM json_each(?))"
+        )
+        return dict(self._file.rows(query, [json.dumps(list(event_ids))]))
+
+    def revision(self, stream: str) -> int:
+        """The revision of a stream's last event, scavenged or not; `NO_STREAM` for none."""
+        return int(self._file.rows(_REVISIONS, [json.dumps([stream])])[0][1])
+
     def position(self) -> int:
         return int(self._file.rows("SELECT coalesce(max(position), 0) FROM events")[0][0])
 
@@ -221,15 +237,7 @@ def _insert(
             [ids],
         )
     )
-    revisions: dict[str, int] = dict(
-        writer.execute(
-            "SELECT value, max("
-            "coalesce((SELECT max(revision) FROM events WHERE stream = value), -1),"
-            " coalesce((SELECT revision FROM trimmed WHERE stream = value), -1)"
-            ") FROM json_each(?)",
-            [streams],
-        )
-    )
+    revisions: dict[str, int] = dict(writer.execute(_REVISIONS, [streams]))
     for stream in {stream for stream, event, _, _ in rows if event.event_id not in known}:
         if (wanted := expected.get(stream)) is not None and wanted != revisions[stream]:
             raise WrongRevision(

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from jimbot.events import Event, EventLog
 from jimbot.events.sqlite import SQLiteEventLog
+
+if TYPE_CHECKING:
+    from tests.events.server import EventStoreServer
 
 Open = Callable[..., EventLog]
 
@@ -21,23 +27,43 @@ def heartbeat(event_id: str, *, source: str = "test", uptime: float = 0) -> Even
     )
 
 
-# A second engine is one more entry: from a directory to something that opens its log, again and
-# again, `read_only` or not.
-ENGINES: dict[str, Callable[[Path], Open]] = {
-    "sqlite": lambda directory: (
-        lambda read_only=False: SQLiteEventLog(directory / "log.sqlite", read_only=read_only)
-    ),
-}
+@pytest.fixture
+def eventstore() -> Iterator[EventStoreServer]:
+    pytest.importorskip("esdbclient", reason="pip install 'jimbot[databases]'")
+    from tests.events.server import EventStoreServer
+
+    server = EventStoreServer()
+    yield server
+    server.close()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["sqlite", "eventstore"])
 def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens the same log each time; all are closed at the end."""
-    opener = ENGINES[request.param](tmp_path)
+    """Opens the same log each time; all are closed at the end. An engine is one more parameter.
+
+    EventStoreDB is the one at JIMBOT_TEST_EVENTSTORE, else a server of our own.
+    """
     opened: list[EventLog] = []
+    if request.param == "eventstore":
+        address = os.environ.get("JIMBOT_TEST_EVENTSTORE")
+        if not address:
+            port = request.getfixturevalue("eventstore").port
+            address = f"esdb://127.0.0.1:{port}?tls=false"
+        from jimbot.events.eventstore import EventStoreLog
+
+        stream = f"jimbot-test-{uuid.uuid4().hex}"
+
+        def engine(read_only: bool) -> EventLog:
+            # Each with a mirror of its own, as on machines of their own.
+            mirror = tmp_path / f"mirror-{len(opened)}.sqlite"
+            return EventStoreLog(mirror, address, read_only=read_only, stream=stream)
+    else:
+
+        def engine(read_only: bool) -> EventLog:
+            return SQLiteEventLog(tmp_path / "log.sqlite", read_only=read_only)
 
     def open_one(*, read_only: bool = False) -> EventLog:
-        opened.append(opener(read_only=read_only))
+        opened.append(engine(read_only))
         return opened[-1]
 
     yield open_one

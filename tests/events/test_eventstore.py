@@ -1,0 +1,227 @@
+"""EventStoreDB away, hanging, late, losing answers; and mirrors that are not its own."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jimbot.appliance import Home
+from jimbot.events import LogError, open_log
+from tests.events.conftest import heartbeat
+from tests.proxy import Mode, Proxy
+
+pytest.importorskip("esdbclient", reason="pip install 'jimbot[databases]'")
+
+from jimbot.events.eventstore import EventStoreLog
+from tests.events.server import EventStoreServer
+
+
+@pytest.fixture
+def proxy(eventstore: EventStoreServer) -> Iterator[Proxy]:
+    proxy = Proxy(eventstore.port)
+    yield proxy
+    proxy.close()
+
+
+def opened(path: Path, port: int, *, timeout_s: float = 0.5) -> EventStoreLog:
+    return EventStoreLog(
+        path / "mirror.sqlite",
+        f"esdb://127.0.0.1:{port}?tls=false",
+        timeout_s=timeout_s,
+        breaker_failures=3,
+        breaker_open_s=0.2,
+    )
+
+
+def stored(server: EventStoreServer) -> list[bytes]:
+    return [event.metadata for event in server.streams.get("jimbot", [])]
+
+
+def test_it_starts_while_the_server_is_away_and_acknowledges_nothing(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    proxy.mode = "refuse"
+    log = opened(tmp_path, proxy.port)
+    with pytest.raises(LogError, match=r"is away.*sent again"):
+        log.append([("s", heartbeat("1"))])
+    with pytest.raises(LogError, match="away"):
+        log.position()
+    assert log.read() == []
+    proxy.mode = "open"
+    time.sleep(0.3)
+    assert append_until_stored(log, ["1"]) == [1]
+    log.close()
+
+
+def test_what_the_mirror_has_is_told_while_the_server_is_away(tmp_path: Path, proxy: Proxy) -> None:
+    log = opened(tmp_path, proxy.port)
+    log.append([("s", heartbeat("1"))])
+    proxy.mode = "refuse"
+    assert [r.event.event_id for r in log.read()] == ["1"]
+    assert log.count() == len(log.read_stream("s")) == 1
+    # But not that an event is stored, or how far the log is: nobody could know.
+    with pytest.raises(LogError, match="away"):
+        log.contains(["1"])
+    log.close()
+
+
+def append_until_stored(log: EventStoreLog, ids: list[str], within_s: float = 20) -> list[int]:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            return [one.position for one in log.append([("s", heartbeat(i)) for i in ids])]
+        except LogError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("mode", ["refuse", "hang"])
+def test_acknowledged_events_are_there_in_order_once_through_trouble(
+    tmp_path: Path, eventstore: EventStoreServer, proxy: Proxy, mode: Mode
+) -> None:
+    log = opened(tmp_path, proxy.port)
+    append_until_stored(log, ["first"])
+    stop = threading.Event()
+
+    def disturb() -> None:
+        for _ in range(3):
+            time.sleep(0.2)
+            proxy.mode = mode
+            time.sleep(0.3)
+            if mode == "hang":
+                proxy.mode = "refuse"  # what hung does not come late as well
+            proxy.mode = "open"
+        stop.set()
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    acknowledged = ["first"]
+    number = 0
+    while not stop.is_set() or number < 30:
+        ids = [f"{number}-{n}" for n in range(number % 4 + 1)]
+        append_until_stored(log, ids)
+        acknowledged += ids
+        number += 1
+    disturber.join(10)
+    log.close()
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    reader = opened(fresh, eventstore.port)
+    assert [r.event.event_id for r in reader.read(limit=10**6)] == acknowledged
+    assert len(stored(eventstore)) == len(acknowledged)
+    reader.close()
+
+
+def test_an_answer_that_was_lost_is_no_second_event(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    eventstore.lose_every = 3
+    log = opened(tmp_path, eventstore.port)
+    ids = [str(n) for n in range(30)]
+    for one in ids:
+        append_until_stored(log, [one])
+    assert [r.event.event_id for r in log.read()] == ids
+    assert len(stored(eventstore)) == 30
+    log.close()
+
+
+def test_a_late_answer_is_given_up_and_found_again(tmp_path: Path, proxy: Proxy) -> None:
+    log = opened(tmp_path, proxy.port)
+    log.append([("s", heartbeat("1"))])
+    proxy.mode, proxy._late_s = "late", 0.8
+    began = time.monotonic()
+    with pytest.raises(LogError, match="away"):
+        log.append([("s", heartbeat("2"))])
+    assert time.monotonic() - began < 5
+    proxy.mode = "open"
+    time.sleep(0.3)
+    assert append_until_stored(log, ["2"]) == [2]
+    log.close()
+
+
+def test_a_mirror_of_another_log_is_refused_and_left_as_it_is(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    log = opened(tmp_path, eventstore.port)
+    log.append([("s", heartbeat("1"))])
+    other = EventStoreServer()
+    wrong = opened(tmp_path, other.port)
+    with pytest.raises(LogError, match=r"of another log.*move the mirror away"):
+        wrong.append([("s", heartbeat("2"))])
+    assert other.streams == {}
+    for each in (log, wrong):
+        each.close()
+    other.close()
+
+
+def test_a_lost_mirror_is_filled_anew(
+    tmp_path: Path, eventstore: EventStoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jimbot.events.eventstore._PAGE", 7)
+    log = opened(tmp_path, eventstore.port)
+    log.append([(f"s{n % 3}", heartbeat(str(n))) for n in range(50)])
+    everything = log.read(limit=100)
+    log.close()
+    (tmp_path / "mirror.sqlite").unlink()
+    log = opened(tmp_path, eventstore.port)
+    assert log.read(limit=100) == everything
+    log.close()
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from tests.events.conftest import heartbeat
+from jimbot.events.eventstore import EventStoreLog
+log = EventStoreLog(Path(sys.argv[1]), sys.argv[2])
+for batch in range(1_000_000):
+    ids = [f"{sys.argv[3]}-{batch}-{n}" for n in range(batch % 5 + 1)]
+    log.append([("s", heartbeat(one)) for one in ids])
+    print(*ids, flush=True)
+"""
+
+
+def test_killed_writers_lose_and_repeat_nothing(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    acknowledged: list[str] = []
+    address = f"esdb://127.0.0.1:{eventstore.port}?tls=false"
+    for generation in range(3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, tmp_path / "mirror.sqlite", address, str(generation)],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        for _ in range(4 + 9 * generation):
+            acknowledged += child.stdout.readline().split()
+        child.send_signal(signal.SIGKILL)
+        for line in child.communicate(timeout=10)[0].splitlines(keepends=True):
+            if line.endswith("\n"):
+                acknowledged += line.split()
+    log = opened(tmp_path, eventstore.port, timeout_s=5)
+    found = [r.event.event_id for r in log.read(limit=10**6)]
+    known = set(acknowledged)
+    assert [one for one in found if one in known] == acknowledged
+    assert len(found) == len(set(found)) == len(stored(eventstore))
+    log.close()
+
+
+def test_the_table_chooses_the_engine(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jimbot.appliance.stores import Engine, Stores
+
+    chosen = Stores(log=Engine(engine="server", address="esdb://127.0.0.1:1?tls=false"))
+    monkeypatch.setattr("jimbot.appliance.stores.stores", lambda: chosen)
+    log = open_log(home)
+    assert isinstance(log, EventStoreLog)
+    log.close()
+    assert not home.event_log.exists()
