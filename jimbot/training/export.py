@@ -1,0 +1,98 @@
+"""From a checkpoint to the one plain file that plays without Ray and torch.
+
+Neither is needed to export: RLlib keeps the network's weights as a pickle of numpy arrays, and
+nothing but those is let out of it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jimbot.policy import weights
+from jimbot.training import checkpoints
+from jimbot.training.errors import TrainingError
+
+# Where `Algorithm.save_to_path` puts the module of the only policy.
+MODULE: Final = Path("algorithm/learner_group/learner/rl_module/default_policy/module_state.pkl")
+PROGRESS: Final = "progress.json"
+
+_ALLOWED: Final = {
+    ("collections", "OrderedDict"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    *(
+        (f"{numpy}.{name}", function)
+        for numpy in ("numpy.core", "numpy._core")
+        for name, function in (("multiarray", "_reconstruct"), ("numeric", "_frombuffer"))
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and from what."""
+
+    file: Path
+    checkpoint: Path
+    header: weights.Header
+    size: int  # bytes
+
+
+def export(checkpoint: Path, file: Path) -> Exported:
+    """Write the policy of a checkpoint to a file, whole or not at all.
+
+    Raises:
+        TrainingError: the checkpoint is damaged or of another kind; `file` is as it was.
+        PolicyFileError: the file cannot be written.
+    """
+    if problem := checkpoints.damage(checkpoint):
+        raise TrainingError(f"checkpoint {checkpoint} is damaged: {problem}", hint=_ANOTHER)
+    try:
+        progress = json.loads((checkpoint / PROGRESS).read_text())
+        header = weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
+        state = _Arrays(io.BytesIO((checkpoint / MODULE).read_bytes())).load()
+        problem = weights.flaw(state)
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, EOFError) as error:
+        raise TrainingError(
+            f"{checkpoint} is no checkpoint of ours: {error}", hint=_ANOTHER
+        ) from error
+    except pickle.UnpicklingError as error:
+        raise TrainingError(
+            f"the weights in {checkpoint} cannot be read: {error}", hint=_ANOTHER
+        ) from error
+    if problem:
+        raise TrainingError(f"the weights in {checkpoint} cannot be used: {problem}", hint=_ANOTHER)
+    data = weights.pack(dict(state), header)
+    weights.write(file, data)
+    return Exported(file, checkpoint, header, len(data))
+
+
+def newest(directory: Path) -> Path:
+    """The newest whole checkpoint.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if found := checkpoints.newest(directory):
+        return found
+    raise TrainingError(
+        f"there is no whole checkpoint in {directory}",
+        hint="Train first, for a minute or more: jimbot up",
+    )
+
+
+_ANOTHER: Final = "Name another one: jimbot export --checkpoint DIR"
+
+
+class _Arrays(pickle.Unpickler):
+    """Loads arrays in dictionaries; whatever else a pickle could run is refused."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        if (module_name, global_name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it holds {module_name}.{global_name}, which is no array")
+        return super().find_class(module_name, global_name)
