@@ -84,6 +84,10 @@ def _line(each: Any) -> str:
     parts = [f"{each.name}: {each.state}"]
     if each.position is not None:
         parts.append(f"position {each.position:,}")
+    if each.engine == "server":
+        parts.append(each.where)
+    if each.waiting:
+        parts.append(f"{each.waiting:,} points wait to be sent")
     if each.behind:
         parts.append(f"{each.behind:,} behind")
     if each.schema_version is not None:

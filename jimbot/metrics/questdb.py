@@ -97,10 +97,19 @@ class QuestDBSeries(SQLiteSeries):
         self._waiting = threading.Event()
         self._stop = threading.Event()
         self._flusher: threading.Thread | None = None
+        self._read_only = read_only
         super().__init__(path, read_only)
         if not read_only:
             self._flusher = threading.Thread(target=self._flush_often, name="questdb", daemon=True)
             self._flusher.start()
+
+    def ping(self) -> None:
+        """Ask the server for nothing.
+
+        Raises:
+            SeriesError: it is away.
+        """
+        self._exec("SELECT 1")
 
     def spooled(self) -> int:
         """How many points wait for the server."""
@@ -112,6 +121,8 @@ class QuestDBSeries(SQLiteSeries):
         Raises:
             SeriesError: the server is away; what is left stays spooled.
         """
+        if self._read_only:
+            return  # whoever writes sends them
         try:
             while self._send():
                 pass

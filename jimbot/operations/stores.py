@@ -15,10 +15,11 @@ from jimbot.operations.errors import OperationError
 
 if TYPE_CHECKING:
     from jimbot.appliance.retention import Retention
+    from jimbot.appliance.stores import Engine
 
 Name = Literal["events", "metrics", "knowledge"]
 NAMES: tuple[Name, ...] = ("events", "metrics", "knowledge")
-State = Literal["ok", "old", "missing", "in use", "broken"]
+State = Literal["ok", "old", "missing", "in use", "away", "broken"]
 
 _BATCH = 10_000
 DAY_MS = 86_400_000
@@ -28,17 +29,20 @@ class StoreStatus(BaseModel):
     """How one store is.
 
     `old`: its schema is of an earlier version; `in use`: its owner has it for itself, so nothing
-    else is known of it. `behind` counts the events of the log that are not in it yet. None: not
-    known.
+    else is known of it; `away`: its server does not answer. `where` is a file or an address;
+    `behind` counts the events of the log that are not in it yet, `waiting` the points that wait
+    for QuestDB. None: not known.
     """
 
     name: Name
     state: State
-    path: str
+    engine: Literal["embedded", "server"]
+    where: str
     schema_version: int | None = None
     schema_wanted: int
     position: int | None = None
     behind: int | None = None
+    waiting: int | None = None
     bytes: int | None = None
     problem: str = ""
     hint: str = ""
@@ -176,21 +180,31 @@ def retain(home: Home, retention: Retention, now: int | None = None) -> dict[str
 
 
 def _status(home: Home, name: Name) -> StoreStatus:
-    path = _path(home, name)
-    found = StoreStatus(name=name, state="broken", path=str(path), schema_wanted=_wanted(name))
-    if path.exists():
+    path, engine = _path(home, name), _engine(name)
+    on_server = engine.engine == "server"
+    found = StoreStatus(
+        name=name,
+        state="broken",
+        engine=engine.engine,
+        where=engine.address if on_server else str(path),
+        schema_wanted=_wanted(name),
+    )
+    if path.exists() and not (on_server and name != "metrics"):
         found.bytes = sum(
             part.stat().st_size
             for suffix in ("", "-wal", ".wal")
             if (part := path.with_name(path.name + suffix)).exists()
         )
-    try:
         found.schema_version = _version(path) if found.bytes and name != "knowledge" else None
+    try:
         store = _open(home, name, read_only=True)
         try:
             found.position = store.position()
             if name == "knowledge":
                 found.schema_version = store.version()
+            if on_server and name == "metrics":
+                found.waiting = store.spooled()
+                store.ping()
         finally:
             store.close()
     except JimbotError as error:
@@ -199,6 +213,8 @@ def _status(home: Home, name: Name) -> StoreStatus:
             found.state = "missing"
         elif "is in use by" in error.message:
             found.state = "in use"
+        elif " away: " in error.message:
+            found.state = "away"
         elif found.schema_version is not None and found.schema_version < found.schema_wanted:
             found.state = "old"
         return found
@@ -220,6 +236,13 @@ def _open(home: Home, name: Name, *, read_only: bool = False) -> Any:
     from jimbot.knowledge import open_graph
 
     return open_graph(home, read_only=read_only)
+
+
+def _engine(name: Name) -> Engine:
+    from jimbot.appliance.stores import stores
+
+    chosen = stores()
+    return {"events": chosen.log, "metrics": chosen.series, "knowledge": chosen.graph}[name]
 
 
 def _path(home: Home, name: Name) -> Path:

@@ -183,3 +183,19 @@ def test_the_command_line(filled: Home) -> None:
     assert (code, json.loads(out)["events"]["state"]) == (1, "old")
     assert run("migrate", "events")[0] == 0
     assert run("status", "events")[0] == 0
+
+
+def test_servers_that_are_away_are_told(filled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jimbot.appliance.stores import Engine, Stores
+
+    chosen = Stores(
+        timeout_s=0.5,
+        log=Engine(engine="server", address="esdb://127.0.0.1:1?tls=false"),
+        series=Engine(engine="server", address="http://127.0.0.1:1"),
+        graph=Engine(engine="server", address="bolt://127.0.0.1:1"),
+    )
+    monkeypatch.setattr("jimbot.appliance.stores.stores", lambda: chosen)
+    found = by_name(filled)
+    assert {each.state for each in found.values()} == {"away"}
+    assert found["metrics"].where == "http://127.0.0.1:1"
+    assert all(each.hint.startswith("Start ") for each in found.values())
