@@ -1,6 +1,8 @@
 """How fast the environment is: `python benchmarks/env.py [--json]`, one process, one core.
 
-Random legal rows on the Red Deck, White Stake, with observation and mask built at every step.
+Random legal rows on the Red Deck, White Stake, with observation and mask built at every step. Each
+figure is per second by the clock and, as other work may share the machine, per second of this
+process's CPU time.
 """
 
 from __future__ import annotations
@@ -9,37 +11,73 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
-import jimbot.game.run
+import jimbot.policy
 from jimbot.env.environment import BalatroEnv
+from jimbot.env.vector import BalatroVectorEnv
 from jimbot.game import Run
 from jimbot.policy import make
 from jimbot.policy.features import Observer
 
+ENVIRONMENTS = 16
 
-def random_steps(seconds: float) -> dict[str, float]:
-    """Environment steps a second under random legal rows."""
-    env = BalatroEnv()
-    rng = np.random.default_rng(1)
-    seen, _ = env.reset(seed=1)
-    steps = games = 0
-    began = time.perf_counter()
+
+def rates(name: str, seconds: float, some: Callable[[], int]) -> dict[str, float]:
+    """How often a second what `some` does so often at a call can be done."""
+    some()
+    count = 0
+    began, used = time.perf_counter(), time.process_time()
     while time.perf_counter() - began < seconds:
-        for _ in range(50):
-            legal = np.flatnonzero(seen["action_mask"])
-            seen, _, terminated, truncated, _ = env.step(legal[rng.integers(len(legal))])
+        count += some()
+    took, cpu = time.perf_counter() - began, time.process_time() - used
+    return {f"{name}_per_s": round(count / took), f"{name}_per_cpu_s": round(count / cpu)}
+
+
+def single() -> Callable[[], int]:
+    """Steps of `ENVIRONMENTS` environments, one after the other."""
+    envs = [BalatroEnv() for _ in range(ENVIRONMENTS)]
+    rng = np.random.default_rng(1)
+    views = [env.reset(seed=number)[0] for number, env in enumerate(envs)]
+
+    def some() -> int:
+        for number, env in enumerate(envs):
+            legal = np.flatnonzero(views[number]["action_mask"])
+            row = legal[rng.integers(len(legal))]
+            views[number], _, terminated, truncated, _ = env.step(row)
             if terminated or truncated:
-                games += 1
-                seen, _ = env.reset()
-        steps += 50
-    took = time.perf_counter() - began
-    return {"steps_per_s": round(steps / took), "games_per_s": round(games / took, 1)}
+                views[number], _ = env.reset()
+        return ENVIRONMENTS
+
+    return some
 
 
-def looks(seconds: float) -> dict[str, float]:
-    """Observations a second over the states of games that are played well, so that jokers count."""
+def vector() -> Callable[[], int]:
+    """The same at once in a vector environment; a new game's start counts as no step."""
+    envs = BalatroVectorEnv(ENVIRONMENTS)
+    rng = np.random.default_rng(1)
+    view = envs.reset(seed=0)[0]
+    ended = np.zeros(ENVIRONMENTS, np.bool_)
+
+    def some() -> int:
+        nonlocal view, ended
+        rows = np.zeros(ENVIRONMENTS, np.int64)
+        for number in range(ENVIRONMENTS):
+            legal = np.flatnonzero(view["action_mask"][number])
+            if len(legal):
+                rows[number] = legal[rng.integers(len(legal))]
+        started = int(ended.sum())
+        view, _, terminations, truncations, _ = envs.step(rows)
+        ended = terminations | truncations
+        return ENVIRONMENTS - started
+
+    return some
+
+
+def looks() -> Callable[[], int]:
+    """Observations of the states of a game that is played well, so that jokers count."""
     states = []
     policy = make("heuristic")
     run = Run("ALEEB")
@@ -47,13 +85,13 @@ def looks(seconds: float) -> dict[str, float]:
         states.append(run.clone())
         run.step(policy.act(run))
     observer = Observer()
-    count = 0
-    began = time.perf_counter()
-    while time.perf_counter() - began < seconds:
+
+    def some() -> int:
         for state in states:
             observer.observe(state)
-        count += len(states)
-    return {"observations_per_s": round(count / (time.perf_counter() - began))}
+        return len(states)
+
+    return some
 
 
 def main() -> None:
@@ -61,13 +99,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one object on stdout")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each figure")
     options = parser.parse_args()
-    compiled = not str(jimbot.game.run.__file__).endswith(".py")
-    figures = {"compiled": compiled, **random_steps(options.seconds), **looks(options.seconds)}
+    figures: dict[str, float] = {
+        "compiled": jimbot.policy.COMPILED,
+        **rates("steps", options.seconds, single()),
+        **rates("vector_steps", options.seconds, vector()),
+        **rates("observations", options.seconds, looks()),
+    }
     if options.json:
         print(json.dumps(figures))
         return
     for name, value in figures.items():
-        print(f"{name:>20}  {value}", file=sys.stdout)
+        print(f"{name:>26}  {value}", file=sys.stdout)
 
 
 if __name__ == "__main__":

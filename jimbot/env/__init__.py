@@ -11,6 +11,10 @@ except ImportError:
 
 ENV_ID = "jimbot/Balatro-v0"
 
-gymnasium.register(id=ENV_ID, entry_point="jimbot.env.environment:BalatroEnv")
+gymnasium.register(
+    id=ENV_ID,
+    entry_point="jimbot.env.environment:BalatroEnv",
+    vector_entry_point="jimbot.env.vector:BalatroVectorEnv",
+)
 
 __all__ = ["ENV_ID"]

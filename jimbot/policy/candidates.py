@@ -168,22 +168,25 @@ class Hand:
 
     def _straights(self, best: list[int], missing: int) -> list[list[int]]:
         least = self.need - missing
-        held = 0
+        ranks = 0
         for rank in range(15):
             if best[rank] >= 0:
-                held |= 1 << rank
-        if held.bit_count() < least:
+                ranks += 1
+        if ranks < least:
             return []
         found: list[list[int]] = []
         if self.shortcut:
             found = [chain for chain in _chains(best) if len(chain) >= least]
         else:
-            for i in range(len(_STRAIGHTS)):
-                count = (held & _STRAIGHT_BITS[i]).bit_count()
+            for window in _STRAIGHTS:
+                count = 0
+                for rank in window:
+                    if best[rank] >= 0:
+                        count += 1
                 if count >= least and (
-                    count == 5 or missing or self.need == 5 or _unbroken(_STRAIGHTS[i], best)
+                    count == 5 or missing or self.need == 5 or _unbroken(window, best)
                 ):
-                    found.append([best[rank] for rank in _STRAIGHTS[i] if best[rank] >= 0])
+                    found.append([best[rank] for rank in window if best[rank] >= 0])
         if len(found) > 1:
             found.sort(key=len, reverse=True)
         return found
@@ -362,7 +365,11 @@ def _with_forced(core: list[int], hand: Hand) -> int:
 
 def _filled(cards: int, hand: Hand) -> int:
     """A set of cards filled up to five with those that are missed least."""
-    room = 5 - cards.bit_count()
+    room = 5
+    rest = cards
+    while rest:
+        rest &= rest - 1
+        room -= 1
     if room <= 0:
         return cards
     by_worth = hand.by_worth

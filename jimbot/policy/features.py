@@ -6,7 +6,9 @@ drawn face down count as undrawn, as a player must count them. `rows` works the 
 
 from __future__ import annotations
 
-from struct import Struct, pack
+from functools import cache
+from struct import Struct
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,56 @@ from jimbot.policy import layout as at
 from jimbot.policy.candidates import Discard, Play
 from jimbot.policy.rows import HIGH, LOW, Rows
 
-__all__ = ["HIGH", "LOW", "Observer"]
+__all__ = ["HIGH", "LOW", "Arrays", "Observer"]
 
 # Numbers pass from lists into arrays through `struct`, three times as fast as through numpy.
 _STATE = Struct(f"={at.STATE_SIZE}f")
 _ITEMS = Struct(f"={at.ROWS + at.OWNED}h")
+
+
+@cache
+def _packers(count: int) -> tuple[Struct, Struct]:
+    """For so many cells, what packs their places and their values."""
+    return Struct(f"={count}q"), Struct(f"={count}f")
+
+
+class Arrays(NamedTuple):
+    """What an observer writes into; many observers' lie along a first axis more.
+
+    Attributes:
+        mask: int8 (ROWS,).
+        rows: float32 (ROWS, WIDTH).
+        items: int16 (ROWS + OWNED,), those of the rows, then what is owned.
+        state: float32 (STATE_SIZE,).
+    """
+
+    mask: NDArray[np.int8]
+    rows: NDArray[np.float32]
+    items: NDArray[np.int16]
+    state: NDArray[np.float32]
+
+    @staticmethod
+    def zeros(*axes: int) -> Arrays:
+        return Arrays(
+            np.zeros((*axes, at.ROWS), np.int8),
+            np.zeros((*axes, at.ROWS, at.WIDTH), np.float32),
+            np.zeros((*axes, at.ROWS + at.OWNED), np.int16),
+            np.zeros((*axes, at.STATE_SIZE), np.float32),
+        )
+
+    def of(self, number: int) -> Arrays:
+        """One observer's part of many, in the same memory."""
+        return Arrays(*(array[number] for array in self))
+
+    def copies(self) -> dict[str, NDArray[Any]]:
+        """What was seen, to keep, by its name in an observation of the environment."""
+        return {
+            "action_mask": self.mask.copy(),
+            "rows": self.rows.copy(),
+            "items": self.items[..., : at.ROWS].copy(),
+            "owned": self.items[..., at.ROWS :].copy(),
+            "state": self.state.copy(),
+        }
 
 
 class Observer:
@@ -34,17 +81,21 @@ class Observer:
         items: int16 (ROWS,), the item (`layout`) that a row is about.
         owned: int16 (OWNED,), the items owned or in force.
         state: float32 (STATE_SIZE,).
+        arrays: the same, as they were given.
+
+    Args:
+        arrays: where to keep what it sees; its own by default.
     """
 
-    def __init__(self) -> None:
-        self.mask: NDArray[np.int8] = np.zeros(at.ROWS, np.int8)
-        self._mask = self.mask.data.cast("B")
-        self.rows: NDArray[np.float32] = np.zeros((at.ROWS, at.WIDTH), np.float32)
-        self._cells: NDArray[np.float32] = self.rows.reshape(-1)
-        self.state: NDArray[np.float32] = np.zeros(at.STATE_SIZE, np.float32)
-        self._all_items: NDArray[np.int16] = np.zeros(at.ROWS + at.OWNED, np.int16)
-        self.items: NDArray[np.int16] = self._all_items[: at.ROWS]
-        self.owned: NDArray[np.int16] = self._all_items[at.ROWS :]
+    def __init__(self, arrays: Arrays | None = None) -> None:
+        self.arrays = arrays = arrays or Arrays.zeros()
+        self.mask = arrays.mask
+        self.rows = arrays.rows
+        self.items: NDArray[np.int16] = arrays.items[: at.ROWS]
+        self.owned: NDArray[np.int16] = arrays.items[at.ROWS :]
+        self.state = arrays.state
+        self._cells: NDArray[np.float32] = arrays.rows.reshape(-1)
+        self._mask_bytes = arrays.mask.data.cast("B")
         self._rows = Rows()
         self.selected: set[int] = set()
         self.page = 0
@@ -141,12 +192,12 @@ class Observer:
         """
         seen = self._rows
         seen.look(run, tuple(sorted(self.selected)), self.page, unchanged)
-        count = len(seen.cells)
+        places, values = _packers(len(seen.cells))
         cells = self._cells
         cells.fill(0.0)
-        cells[np.frombuffer(pack(f"={count}q", *seen.places), np.int64)] = np.frombuffer(
-            pack(f"={count}f", *seen.cells), np.float32
+        cells[np.frombuffer(places.pack(*seen.places), np.int64)] = np.frombuffer(
+            values.pack(*seen.cells), np.float32
         )
-        self._mask[:] = bytes(seen.mask)
-        _ITEMS.pack_into(self._all_items.data, 0, *seen.items)
+        self._mask_bytes[:] = bytes(seen.mask)
+        _ITEMS.pack_into(self.arrays.items.data, 0, *seen.items)
         _STATE.pack_into(self.state.data, 0, *seen.state)
