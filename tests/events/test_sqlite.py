@@ -297,3 +297,43 @@ def test_open_log_and_init(tmp_path: Path) -> None:
     log.append([("s", heartbeat("1"))])
     log.close()
     assert init(home) == [f"event log {home.event_log}: 1 events"]
+
+
+def test_a_half_written_commit_is_no_commit_and_harms_none_before(path: Path) -> None:
+    """The power goes while the last append is on its way to the disk: any part of it is there."""
+    log = SQLiteEventLog(path)
+    wal = path.with_name("log.sqlite-wal")
+    log.append([("s", heartbeat(f"a-{n}")) for n in range(40)])
+    before = wal.stat().st_size
+    log.append([("s", heartbeat(f"b-{n}")) for n in range(40)])
+    database, frames = path.read_bytes(), wal.read_bytes()
+    log.close()
+    assert len(frames) > before
+    for cut in {before, before + 1, before + 24, (before + len(frames)) // 2, len(frames) - 1}:
+        for rest in (b"", os.urandom(len(frames) - cut)):  # cut off, or the disk's old content
+            for file in path.parent.iterdir():
+                file.unlink()
+            path.write_bytes(database)
+            wal.write_bytes(frames[:cut] + rest)
+            log = SQLiteEventLog(path)
+            assert [r.event.event_id for r in log.read()] == [f"a-{n}" for n in range(40)]
+            assert log.append([("s", heartbeat("c"))])[0].position == 41
+            log.close()
+
+
+def test_a_page_half_written_into_the_file_is_mended_from_the_wal(path: Path) -> None:
+    """The power goes while SQLite folds its WAL into the file, which happens page by page."""
+    log = SQLiteEventLog(path)
+    wal = path.with_name("log.sqlite-wal")
+    log.append([("s", heartbeat(f"a-{n}")) for n in range(200)])
+    frames = wal.read_bytes()
+    log.close()  # folds all of it in
+    whole = path.read_bytes()
+    for page in range(1, len(whole) // 4096):
+        torn = bytearray(whole)
+        torn[page * 4096 + 512 : (page + 1) * 4096] = bytes(4096 - 512)
+        path.write_bytes(torn)
+        wal.write_bytes(frames)
+        log = SQLiteEventLog(path)
+        assert [r.event.event_id for r in log.read()] == [f"a-{n}" for n in range(200)]
+        log.close()
