@@ -8,6 +8,7 @@ header always give the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -30,6 +31,8 @@ from jimbot.policy import layout
 Weights = dict[str, NDArray[np.float32]]
 
 FORMAT: Final = 1
+# Raise it when a number of an observation is worked out otherwise under the same name (`rows`).
+MEANING: Final = 1
 # In the home, where `jimbot export` puts it and the policy "latest" looks for it.
 FILE_NAME: Final = "policy.npz"
 
@@ -57,6 +60,7 @@ def layout_digest() -> str:
     Another one means that trained weights make no sense here, even where the sizes are equal.
     """
     meaning = [
+        MEANING,
         _SIZES,
         [tuple(block) for block in layout.BLOCKS.values()],
         layout.COLUMNS,
@@ -222,7 +226,8 @@ def write(path: Path, data: bytes) -> None:
             hint="Make room there, or name another place: jimbot export --out FILE",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def read(path: Path) -> tuple[Weights, Header]:

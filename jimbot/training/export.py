@@ -50,6 +50,8 @@ def export(checkpoint: Path, file: Path) -> Exported:
         TrainingError: the checkpoint is damaged or of another kind; `file` is as it was.
         PolicyFileError: the file cannot be written.
     """
+    if not checkpoint.is_dir():
+        raise TrainingError(f"there is no checkpoint {checkpoint}", hint=_ANOTHER)
     if problem := checkpoints.damage(checkpoint):
         raise TrainingError(f"checkpoint {checkpoint} is damaged: {problem}", hint=_ANOTHER)
     try:

@@ -78,6 +78,9 @@ def test_the_layouts_digest_tells_what_things_mean(monkeypatch: pytest.MonkeyPat
     """Not only how many there are: two columns that change places make another one."""
     before = weights.layout_digest()
     assert before == weights.layout_digest()
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "MEANING", weights.MEANING + 1)
+        assert weights.layout_digest.__wrapped__() != before
     swapped = (layout.COLUMNS[1], layout.COLUMNS[0], *layout.COLUMNS[2:])
     monkeypatch.setattr(layout, "COLUMNS", swapped)
     assert weights.layout_digest.__wrapped__() != before
@@ -159,3 +162,9 @@ def test_writing_replaces_whole_or_not_at_all(
         weights.write(path, b"other")
     assert path.read_bytes() == SMALL
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PolicyFileError, match=r"cannot write .*--out FILE"):
+        weights.write(tmp_path / "file" / "policy.npz", SMALL)

@@ -256,6 +256,11 @@ def test_a_damaged_checkpoint_that_is_named_is_refused(home: Home) -> None:
         export.export(path, home.path / FILE_NAME)
 
 
+def test_a_checkpoint_that_is_not_there_is_named(home: Home) -> None:
+    with pytest.raises(TrainingError, match=r"there is no checkpoint .*nowhere.*--checkpoint DIR"):
+        export.export(home.checkpoints / "nowhere", home.path / FILE_NAME)
+
+
 def test_help_says_what_is_written() -> None:
     text = command.get_help(command.make_context("export", [], obj=None))
     assert "policy.npz" in text
