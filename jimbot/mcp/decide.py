@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import threading
 import time
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Threads that think. More do not help: they share the interpreter.
-_THREADS: Final = 2
+# Threads that think. They share the interpreter, so two would only make each other late.
+_THREADS: Final = 1
 # What the way there and back, and the fallback, take of a deadline.
 _RESERVE_S: Final = 0.008
 _QUICK_PLAYS: Final = 4
@@ -77,6 +78,14 @@ class Decider:
     def close(self) -> None:
         for threads in (self._threads, self._fallback):
             threads.shutdown(wait=False, cancel_futures=True)
+
+    def warm(self) -> None:
+        """Begin to load what the first decisions need, so that they are not late."""
+        run = Run("WARM", endless=True)
+        run.step(Action(ActionKind.SELECT_BLIND))
+        for _ in range(_THREADS):
+            self._threads.submit(self._think, run.clone(), math.inf)
+        self._fallback.submit(_quick, run)
 
     async def decide(self, asked: Decide, memory: Memory) -> Decision:
         """The decision, by the deadline or very little after it.
