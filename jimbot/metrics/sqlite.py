@@ -447,6 +447,7 @@ class SQLiteSeries:
     ) -> list[tuple[int, float]]:
         """Percentiles from the sketches of whole hours and, beside those, from raw points."""
         sketches: dict[int, sketch.Sketch] = defaultdict(dict)
+        raw: dict[int, list[float]] = defaultdict(list)
         low: dict[int, float] = {}
         high: dict[int, float] = {}
 
@@ -471,12 +472,20 @@ class SQLiteSeries:
             for bucket, value in self._rows(
                 f"SELECT {bucket_sql}, value FROM points WHERE {among}", [series, begin, until]
             ):
-                sketch.add(sketches[bucket], [value])
-                extend(bucket, value, value)
-        return [
-            (bucket, sketch.percentile(found, percent, low[bucket], high[bucket]))
-            for bucket, found in sorted(sketches.items())
-        ]
+                raw[bucket].append(value)
+        answers = []
+        for bucket in sorted({*sketches, *raw}):
+            values = raw[bucket]
+            if bucket not in sketches:
+                values.sort()
+                answers.append((bucket, values[-(-len(values) * percent // 100) - 1]))
+                continue
+            if values:
+                sketch.add(sketches[bucket], values)
+                extend(bucket, min(values), max(values))
+            found = sketch.percentile(sketches[bucket], percent, low[bucket], high[bucket])
+            answers.append((bucket, found))
+        return answers
 
     def _games(self, which: str, values: Sequence[Any]) -> list[GameRow]:
         rows = self._rows(f"SELECT {_GAME_COLUMNS} FROM games {which}", values)
