@@ -6,7 +6,13 @@ import json
 import threading
 from typing import Any
 
+from jimbot.errors import JimbotError
 from jimbot.events.event import Event, EventError
+
+try:
+    import zstandard
+except ImportError:  # an environment from before zstd was needed: events are kept nevertheless
+    zstandard = None  # type: ignore[assignment]
 
 COMPRESSED_FROM = 1024
 """Characters of JSON; below, what zstd saves is not worth its time."""
@@ -26,7 +32,7 @@ def encode(event: Event) -> tuple[str, bytes | None]:
         text = json.dumps(event.payload, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise EventError(f"event {event.event_id} cannot be written as JSON: {error}") from None
-    if len(text) < COMPRESSED_FROM:
+    if len(text) < COMPRESSED_FROM or zstandard is None:
         return text, None
     return "", compress(text)
 
@@ -47,16 +53,17 @@ def decode(text: str, packed: bytes | None) -> dict[str, Any]:
 
 
 def compress(text: str) -> bytes:
-    import zstandard
-
     if not hasattr(_own, "compressor"):
         _own.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     return bytes(_own.compressor.compress(text.encode()))
 
 
 def decompress(packed: bytes) -> str:
-    import zstandard
-
+    if zstandard is None:
+        raise JimbotError(
+            "zstandard is not installed, and the log holds compressed payloads",
+            hint="Install what poetry.lock pins: make up",
+        )
     if not hasattr(_own, "decompressor"):
         _own.decompressor = zstandard.ZstdDecompressor()
     try:

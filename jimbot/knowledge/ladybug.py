@@ -308,6 +308,11 @@ class LadybugGraph:
         text = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, MemoryError) or re.search(r"checksum|orrupt", text):
             return self._damaged(text)
+        if "Cannot write to file" in text or "No space left" in text:
+            return GraphError(
+                f"cannot write to the graph {self.path}: {text}",
+                hint="Free disk space or mend the disk; nothing was half-written",
+            )
         if "Buffer manager" in text:
             return GraphError(
                 "the graph has too little memory for this statement", hint="Write less at a time"

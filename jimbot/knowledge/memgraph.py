@@ -95,6 +95,7 @@ class MemgraphGraph:
             max_transaction_retry_time=0,
             keep_alive=True,
         )
+        self._limit_waiting(self._driver._pool)
         try:
             self._migrate()
         except BaseException:
@@ -129,9 +130,13 @@ class MemgraphGraph:
             if self._owner is not None:
                 yield  # within one already: it ends with the outermost
                 return
-            with self._explained("BEGIN"), self._breaker.calling():
-                session = self._session("WRITE")
-                self._transaction = session.begin_transaction(timeout=10 * self._timeout_s)
+            session = self._session("WRITE")
+            try:
+                with self._explained("BEGIN"), self._breaker.calling():
+                    self._transaction = session.begin_transaction(timeout=10 * self._timeout_s)
+            except BaseException:
+                session.close()
+                raise
             self._owner, self._aborted = threading.get_ident(), False
             try:
                 yield
@@ -217,6 +222,21 @@ class MemgraphGraph:
                             raise
         with self.transaction():
             self._set_number("schema", wanted)
+
+    def _limit_waiting(self, pool: Any) -> None:
+        """Give every connection a time limit for reading.
+
+        The driver has no setting for it (servers of Neo4j's own send one), and would wait for a
+        server that hangs for ever.
+        """
+        opener = pool.opener
+
+        def open_limited(*args: Any) -> Any:
+            connection = opener(*args)
+            connection.socket.settimeout(2 * self._timeout_s)
+            return connection
+
+        pool.opener = open_limited
 
     def _is_away(self, why: str) -> GraphError:
         return GraphError(

@@ -34,7 +34,8 @@ def bolt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Grap
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=directory,  # where it writes a log of its own
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
     assert server.stdout is not None
     for line in server.stdout:

@@ -241,3 +241,45 @@ def test_a_flipped_byte_never_passes_for_an_answer(path: Path) -> None:
             named += "named" in found.stdout
             assert found.stdout.startswith(("named", "read")), found
     assert named > 0
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from jimbot.knowledge.ladybug import LadybugGraph
+from jimbot.knowledge.projection import fold
+from tests.metrics.events import game
+
+path = Path(sys.argv[1])
+graph = LadybugGraph(path)
+fold(graph, [game(n) for n in range(1, 50)])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+size = max(file.stat().st_size for file in path.parent.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 2000, limits[1]))
+batch = [game(n, jokers=[f"j_{n}_{k}" for k in range(8)]) for n in range(50, 300)]
+for _ in range(2):
+    try:
+        fold(graph, batch)
+    except Exception as error:
+        print(type(error).__name__, "Free disk space" in str(error))
+print(graph.position())
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+fold(graph, batch)
+graph.close()
+"""
+
+
+def test_a_full_disk_changes_nothing_and_the_graph_recovers(path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parents[2],
+    )
+    assert child.stdout.split("\n") == ["GraphError True", "GraphError True", "49", ""]
+    graph = LadybugGraph(path)
+    assert graph.position() == 299
+    assert graph.run("MATCH (n:Record {kind: 'deck'}) RETURN sum(n.games) AS n") == [{"n": 299}]
+    graph.close()
