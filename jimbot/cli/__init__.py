@@ -18,6 +18,7 @@ COMMANDS = {
     "up": ("up", "Start the appliance and show it working."),
     "health": ("health", "Tell how every service is."),
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
+    "evaluate": ("evaluate", "Tell how good a policy is, with intervals."),
     "seed": ("seed", "Tell what a seed deals, ante by ante."),
     "game": ("game", "Serve the simulated game to programs written for BalatroBot."),
     "games": ("games", "List, show and replay the games in the log."),
