@@ -1,7 +1,7 @@
 # Everything a machine without Nix needs: make up, make test, make lint, make bench.
 
 VENV   ?= .venv
-EXTRAS ?= train,embedded,claude
+EXTRAS ?= all
 ARGS   ?=
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN     = $(VENV)/bin

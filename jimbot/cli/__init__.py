@@ -19,6 +19,8 @@ COMMANDS = {
     "health": ("health", "Tell how every service is."),
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
     "evaluate": ("evaluate", "Tell how good a policy is, with intervals."),
+    "evaluate": ("evaluate", "Measure a policy on held-out seeds."),
+    "export": ("export", "Write the trained policy to a file that plays with numpy alone."),
     "seed": ("seed", "Tell what a seed deals, ante by ante."),
     "game": ("game", "Serve the simulated game to programs written for BalatroBot."),
     "games": ("games", "List, show and replay the games in the log."),
