@@ -62,7 +62,7 @@ def command(
     from jimbot.terminal.session import Session
 
     seed = seed.upper() if seed else None
-    player = policies.make(policy)
+    player = policies.make(policy, home=options.home)
     console = Console(highlight=False)
     if game == "balatrobot":
         from jimbot.operations import playing
