@@ -15,7 +15,7 @@ from jimbot.policy.protocol import Policy
 if TYPE_CHECKING:
     from jimbot.appliance.home import Home
 
-NAMES = ("random", "heuristic")
+NAMES = ("random", "heuristic", "search")
 LEARNED = "latest"  # what `jimbot export` has put into the home
 
 
@@ -52,6 +52,10 @@ def make(name: str, *, seed: int = 0, home: Home | None = None) -> Policy:
             home = Home.default()
         return NetworkPolicy(home.path / FILE_NAME)
     known = ", ".join((*NAMES, LEARNED))
+    if name == "search":
+        from jimbot.policy.search import SearchPolicy
+
+        return SearchPolicy(seed)
     raise UnknownPolicy(f"there is no policy {name!r}", hint=f"Policies: {known}")
 
 

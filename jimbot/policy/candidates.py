@@ -405,23 +405,26 @@ def _order(card: Card) -> int:
     return -card.order
 
 
-class _Unseen:
+class Unseen:
     """How many cards may yet be drawn, as far as the player knows, by rank and by suit."""
 
     __slots__ = ("count", "ranks", "suits")
 
     def __init__(self, run: Run) -> None:
-        self.ranks = [0] * 15
-        self.suits = [0, 0, 0, 0]
-        self.count = len(run.draw_pile)
+        ranks = [0] * 15
+        suits = [0, 0, 0, 0]
+        count = len(run.draw_pile)
         for card in run.draw_pile:
-            self.ranks[card.rank] += 1
-            self.suits[card.suit] += 1
+            ranks[card.rank] += 1
+            suits[card.suit] += 1
         for card in run.hand:
             if card.face_down:
-                self.ranks[card.rank] += 1
-                self.suits[card.suit] += 1
-                self.count += 1
+                ranks[card.rank] += 1
+                suits[card.suit] += 1
+                count += 1
+        self.ranks = ranks
+        self.suits = suits
+        self.count = count
 
 
 class _Discards:
@@ -465,12 +468,20 @@ def _bits(places: list[int]) -> int:
     return bits
 
 
-def discards(run: Run, hand: Hand, best: tuple[int, ...], limit: int) -> list[Discard]:
-    """The discards worth a look; `best` are the cards of the best play."""
+def discards(
+    run: Run, hand: Hand, best: tuple[int, ...], limit: int, deck: Unseen | None = None
+) -> list[Discard]:
+    """The discards worth a look.
+
+    Args:
+        best: the cards of the best play.
+        deck: what may be drawn, where it was counted already.
+    """
     rank_of = hand.rank_of
     n = len(rank_of)
     proposed = _Discards(hand)
-    deck = _Unseen(run)
+    if deck is None:
+        deck = Unseen(run)
     left = max(1, deck.count)
     for suit in _two_longest(hand.suits):
         held = hand.suits[suit]
@@ -524,7 +535,7 @@ def _two_longest(suits: list[list[int]]) -> list[int]:
     return [first, second]
 
 
-def _straight_outs(hand: Hand, chain: list[int], deck: _Unseen) -> int:
+def _straight_outs(hand: Hand, chain: list[int], deck: Unseen) -> int:
     """How many cards of the deck would complete a straight that lacks one."""
     held = 0
     for place in chain:

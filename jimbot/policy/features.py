@@ -191,7 +191,8 @@ class Observer:
                 `take` returned None; the proposals are not worked out again then.
         """
         seen = self._rows
-        seen.look(run, tuple(sorted(self.selected)), self.page, unchanged)
+        selected = tuple(sorted(self.selected)) if self.selected else ()
+        seen.look(run, selected, self.page, unchanged)
         places, values = _packers(len(seen.cells))
         cells = self._cells
         cells.fill(0.0)

@@ -24,7 +24,7 @@ from jimbot.game.state import (
     SHOP,
 )
 from jimbot.policy import layout as at
-from jimbot.policy.candidates import Discard, Hand, Play, discards, plays, targets
+from jimbot.policy.candidates import Discard, Hand, Play, Unseen, discards, plays, targets
 
 # Amounts lie in [-1, 4]: a tenfold score adds 1/8, four is 10^32.
 HIGH: Final = 4.0
@@ -202,10 +202,11 @@ class Rows:
         self.plays = []
         self.discards = []
         best_share = 0.0
+        deck = Unseen(run)
         if phase == SELECTING_HAND and run.hand:
-            best_share = self._proposals(run)
+            best_share = self._proposals(run, deck)
         self._kept = len(self.cells)
-        self._state(run, best_share)
+        self._state(run, best_share, deck)
         self._owned(run)
 
     # Rows
@@ -297,7 +298,7 @@ class Rows:
             return at.FIRST_ENHANCEMENT + card.enhancement
         return 0
 
-    def _proposals(self, run: Run) -> float:
+    def _proposals(self, run: Run, deck: Unseen) -> float:
         """Plays and discards; returns the best play's share of what is still needed."""
         hand = Hand(run)
         self.plays = plays(run, hand, at.PLAYS)
@@ -310,7 +311,7 @@ class Rows:
                 best_share = share
             row += 1
         if run.discards_left > 0:
-            self.discards = discards(run, hand, self.plays[0].cards, at.DISCARDS)
+            self.discards = discards(run, hand, self.plays[0].cards, at.DISCARDS, deck)
             row = at.DISCARD
             for discard in self.discards:
                 cell = self._put(row, _DISCARD, 0, discard.cards)
@@ -555,7 +556,7 @@ class Rows:
         kind = blind.kind if blind is not None else run.boss
         items[first + at.TAG_SLOTS] = at.FIRST_BLIND + kind
 
-    def _state(self, run: Run, best_share: float) -> None:
+    def _state(self, run: Run, best_share: float, deck: Unseen) -> None:
         phase = run.phase_now
         blind = run.blind
         pack = run.pack
@@ -597,7 +598,7 @@ class Rows:
             0.0,  # selected
             0.0,  # page
         ]
-        _count_cards(run, values)
+        _count_cards(run, deck, values)
         values += [level_scaled(entry.level) for entry in run.hand_levels]
         values += [entry.played / 20 for entry in run.hand_levels]
         values += [1.0 if redeemed else 0.0 for redeemed in run.vouchers]
@@ -622,34 +623,27 @@ def _choices(hand: Hand | None, kind: int) -> list[tuple[int, ...]]:
     return targets(hand, kind)
 
 
-def _count_cards(run: Run, values: list[float]) -> None:
+def _count_cards(run: Run, deck: Unseen, values: list[float]) -> None:
     """Add cards by suit and rank, in hand and not seen yet, and what is special among all."""
-    suits = [0] * 8
-    ranks = [0] * 30
+    suits = [0, 0, 0, 0]
+    ranks = [0] * 15
     enhancements = [0] * 9
     seals = [0] * 5
-    for card in run.draw_pile:
-        suits[4 + card.suit] += 1
-        ranks[15 + card.rank] += 1
-        if card.enhancement:
-            enhancements[card.enhancement] += 1
-        if card.seal:
-            seals[card.seal] += 1
     for card in run.hand:
-        unseen = 1 if card.face_down else 0
-        suits[4 * unseen + card.suit] += 1
-        ranks[15 * unseen + card.rank] += 1
+        if not card.face_down:
+            suits[card.suit] += 1
+            ranks[card.rank] += 1
         enhancements[card.enhancement] += 1
         seals[card.seal] += 1
-    for pile in (run.discard_pile, run.in_play):
+    for pile in (run.draw_pile, run.discard_pile, run.in_play):
         for card in pile:
             if card.enhancement:
                 enhancements[card.enhancement] += 1
             if card.seal:
                 seals[card.seal] += 1
-    values += [count / 8 for count in suits[:4]]
-    values += [count / 4 for count in ranks[2:15]]
-    values += [count / 13 for count in suits[4:]]
-    values += [count / 4 for count in ranks[17:]]
+    values += [count / 8 for count in suits]
+    values += [count / 4 for count in ranks[2:]]
+    values += [count / 13 for count in deck.suits]
+    values += [count / 4 for count in deck.ranks[2:]]
     values += [count / 8 for count in enhancements[1:]]
     values += [count / 8 for count in seals[1:]]

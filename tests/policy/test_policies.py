@@ -21,7 +21,7 @@ def play(policy: str, seed: str, *, limit: int = 3000) -> tuple[Run, list[Action
     return run, actions
 
 
-@pytest.mark.parametrize("policy", NAMES)
+@pytest.mark.parametrize("policy", [name for name in NAMES if name != "search"])
 def test_a_game_is_played_to_its_end_and_the_same_again(policy: str) -> None:
     run, actions = play(policy, "ALEEB")
     assert run.over
@@ -30,7 +30,7 @@ def test_a_game_is_played_to_its_end_and_the_same_again(policy: str) -> None:
     assert again.digest() == run.digest()
 
 
-@pytest.mark.parametrize("policy", NAMES)
+@pytest.mark.parametrize("policy", [name for name in NAMES if name != "search"])
 def test_choosing_changes_nothing(policy: str) -> None:
     run = Run("7LB2WVPK")
     chooser = make(policy)

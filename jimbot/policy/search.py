@@ -1,0 +1,133 @@
+"""A policy that looks ahead: it tries what it might do on copies of the run, within a time budget.
+
+The copies are determinised (`Run.determinised`): the deck's order and all coming draws are other
+ones in each, so that nothing looks into the future. With a hand to play, every proposed play and
+discard is followed by quick play to the end of the blind, in the same imagined deals for each; what
+is ahead by most is kept and imagined more often, until the budget is spent. Elsewhere the heuristic
+decides.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Final
+
+from jimbot.game.actions import Action, ActionKind
+from jimbot.game.state import SELECTING_HAND
+from jimbot.policy.candidates import KEEP_BEST, Discard, Hand, discards, plays
+from jimbot.policy.heuristic import HeuristicPolicy
+
+if TYPE_CHECKING:
+    from jimbot.game import Run
+
+# Imagined deals: after each of these numbers only the better half goes on.
+_ROUNDS: Final = (4, 8, 16, 32, 64)
+_PLAYS: Final = 8
+_DISCARDS: Final = 10
+# What is left of a won blind is worth a little: hands are money, discards are chances.
+_HAND_WORTH: Final = 0.02
+
+
+class SearchPolicy:
+    """Chooses by imagined play.
+
+    Args:
+        seed: for what it imagines.
+        budget_s: seconds for a decision, at most. A decision depends on the seed alone while the
+            budget suffices, which it does unless the machine is very slow.
+    """
+
+    name = "search"
+
+    def __init__(self, seed: int = 0, budget_s: float = 1.0) -> None:
+        self.confidence = 1.0
+        self._random = random.Random(seed)
+        self._heuristic = HeuristicPolicy(seed)
+        self._budget_s = budget_s
+
+    def act(self, run: Run) -> Action:
+        action = self._heuristic.act(run)
+        self.confidence = self._heuristic.confidence
+        if run.phase_now != SELECTING_HAND or action.kind not in _HANDS:
+            return action
+        return self._search(run, action)
+
+    def _search(self, run: Run, usual: Action) -> Action:
+        """The action that does best over imagined deals; the usual one when none does better."""
+        until = time.monotonic() + self._budget_s
+        hand = Hand(run)
+        found = plays(run, hand, _PLAYS)
+        if found[0].preview.score >= run.required - run.chips:
+            return usual  # it wins now
+        actions = [usual]
+        actions += [Action(ActionKind.PLAY, 0, play.cards) for play in found]
+        if run.discards_left > 0:
+            thrown = discards(run, hand, found[0].cards, _DISCARDS)
+            actions += [Action(ActionKind.DISCARD, 0, discard.cards) for discard in thrown]
+        actions = list(dict.fromkeys(actions))
+        totals = dict.fromkeys(actions, 0.0)
+        # In an order that tells nothing, so that not even how it is shuffled depends on it.
+        known = run.clone()
+        known.settle_deck()
+        known.draw_pile = known.deck_view()
+        deals = 0
+        for wanted in _ROUNDS:
+            while deals < wanted:
+                if time.monotonic() >= until and deals:
+                    break
+                imagined = known.determinised(self._random)
+                values = []
+                for action in actions:
+                    if time.monotonic() >= until and deals:
+                        break
+                    values.append(_outcome(imagined.clone(), action))
+                if len(values) < len(actions):
+                    break
+                for action, value in zip(actions, values, strict=True):
+                    totals[action] += value
+                deals += 1
+            actions.sort(key=totals.__getitem__, reverse=True)
+            if deals < wanted or len(actions) == 1:
+                break
+            actions = actions[: (len(actions) + 1) // 2]
+        best = actions[0]
+        self.confidence = min(1.0, max(0.0, totals[best] / max(1, deals)))
+        return best
+
+
+_HANDS: Final = (ActionKind.PLAY, ActionKind.DISCARD)
+
+
+def _outcome(dream: Run, action: Action) -> float:
+    """What comes of an action in one imagined deal: about 1 for a blind beaten, less otherwise."""
+    required = dream.required
+    before = dream.round
+    dream.step(action)
+    for _ in range(40):
+        if dream.phase_now != SELECTING_HAND or dream.round != before or not dream.hand:
+            break
+        dream.step(_quick(dream))
+    if dream.over and not dream.won:
+        return 0.5 * min(1.0, dream.chips / required)
+    return 1.0 + _HAND_WORTH * dream.hands_left
+
+
+def _quick(run: Run) -> Action:
+    """A fair action without much thought: play well, or throw what is not part of the best play."""
+    hand = Hand(run)
+    best = plays(run, hand, 1)[0]
+    needed = (run.required - run.chips) / max(1, run.hands_left)
+    if run.discards_left > 0 and best.preview.score < needed:
+        thrown = discards(run, hand, best.cards, 8)
+        likely = max(thrown, key=_chance, default=None)
+        if likely is not None and likely.chance > 0.3:
+            return Action(ActionKind.DISCARD, 0, likely.cards)
+        for discard in thrown:
+            if discard.keep == KEEP_BEST:
+                return Action(ActionKind.DISCARD, 0, discard.cards)
+    return Action(ActionKind.PLAY, 0, best.cards)
+
+
+def _chance(discard: Discard) -> float:
+    return discard.chance
