@@ -18,7 +18,6 @@ COMMANDS = {
     "up": ("up", "Start the appliance and show it working."),
     "health": ("health", "Tell how every service is."),
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
-    "evaluate": ("evaluate", "Tell how good a policy is, with intervals."),
     "evaluate": ("evaluate", "Measure a policy on held-out seeds."),
     "export": ("export", "Write the trained policy to a file that plays with numpy alone."),
     "seed": ("seed", "Tell what a seed deals, ante by ante."),

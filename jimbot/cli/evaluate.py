@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jimbot.cli import Options
+
 if TYPE_CHECKING:
     from jimbot.game import Run
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 @click.option("--deck", default="Red", show_default=True)
 @click.option("--stake", default="White", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(policy: str, games: int, seeds: str, deck: str, stake: str, as_json: bool) -> None:
+@click.pass_obj
+def command(
+    options: Options, policy: str, games: int, seeds: str, deck: str, stake: str, as_json: bool
+) -> None:
     """Play games and tell win rate, ante reached and scores, with 95 % intervals.
 
     With --seeds A,B,C one game is played on each and --games is not looked at. Exits 0 whatever the
@@ -36,8 +41,9 @@ def command(policy: str, games: int, seeds: str, deck: str, stake: str, as_json:
         end = "won" if run.won else f"lost in ante {run.ante}"
         click.echo(f"{number}/{len(chosen)} {run.seed}: {end}", err=True)
 
+    player = make(policy, home=options.home)
     chosen = held_out_seeds(games) if seeds == "held-out" else seeds.split(",")
-    result = evaluate(make(policy), chosen, deck=deck, stake=stake, after_game=tell)
+    result = evaluate(player, chosen, deck=deck, stake=stake, after_game=tell)
     if as_json:
         click.echo(json.dumps(result.to_json()))
         return
