@@ -124,11 +124,23 @@ CREATE TABLE spool (
 CREATE TABLE server (address TEXT PRIMARY KEY) STRICT;
 """
 
+_SKETCHES = """
+-- Apart from the hours, whose rows they would make long and slow to read.
+CREATE TABLE sketches (
+    series INTEGER NOT NULL,
+    time   INTEGER NOT NULL,
+    sketch BLOB NOT NULL,
+    PRIMARY KEY (series, time)
+) STRICT;
+INSERT INTO sketches SELECT series, time, sketch FROM hours;
+ALTER TABLE hours DROP COLUMN sketch;
+"""
+
 KIND = FileKind(
     name="series store",
     article="a",
     application_id=0x4A42534D,  # "JBSM"
-    migrations=(_FIRST, _HOURS, _SPOOL),
+    migrations=(_FIRST, _HOURS, _SPOOL, _SKETCHES),
     durable=False,
     error=SeriesError,
     missing=SeriesMissing,
@@ -138,7 +150,18 @@ KIND = FileKind(
 
 _ROLLED = "series, time, points, sum, min, max, last_time, last_number, last"
 _GAME_COLUMNS = ", ".join(GameRow._fields)
-_TABLES = ("spool", "points", "minutes", "hours", "series", "games", "counts", "positions", "kept")
+_TABLES = (
+    "spool",
+    "sketches",
+    "points",
+    "minutes",
+    "hours",
+    "series",
+    "games",
+    "counts",
+    "positions",
+    "kept",
+)
 _REMOVED_AT_A_TIME = 20_000
 
 EXACT = 20_000
@@ -306,7 +329,7 @@ class SQLiteSeries:
                 " since = max(since, excluded.since)",
                 whole.items(),
             )
-        limits = {**whole, "hours": now - keep.hours}
+        limits = {**whole, "hours": now - keep.hours, "sketches": now - keep.hours}
         removed = 0
         for (series,) in self._rows("SELECT id FROM series"):
             for table, limit in limits.items():
@@ -446,7 +469,8 @@ class SQLiteSeries:
         percent: int,
     ) -> list[tuple[int, float]]:
         """Percentiles from the sketches of whole hours and, beside those, from raw points."""
-        sketches: dict[int, sketch.Sketch] = defaultdict(dict)
+        sketches: dict[int, sketch.Sketch] = {}
+        encoded: dict[int, list[bytes]] = defaultdict(list)
         raw: dict[int, list[float]] = defaultdict(list)
         low: dict[int, float] = {}
         high: dict[int, float] = {}
@@ -460,12 +484,13 @@ class SQLiteSeries:
             among = "series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
             if table == "hours":
                 hours = self._rows(
-                    f"SELECT time, min, max, sketch FROM hours WHERE {among}",
+                    "SELECT time, min, max, sketch FROM hours JOIN sketches USING (series, time)"
+                    f" WHERE {among}",
                     [series, begin, until],
                 )
                 for time, least, most, data in hours:
                     bucket = 0 if step is None else time - time % step
-                    sketch.merge(sketches[bucket], sketch.decode(data))
+                    encoded[bucket].append(data)
                     extend(bucket, least, most)
                 continue
             bucket_sql = "0" if step is None else f"time - time % {int(step)}"
@@ -473,6 +498,8 @@ class SQLiteSeries:
                 f"SELECT {bucket_sql}, value FROM points WHERE {among}", [series, begin, until]
             ):
                 raw[bucket].append(value)
+        for bucket, parts in encoded.items():
+            sketches[bucket] = sketch.decode_all(parts)
         answers = []
         for bucket in sorted({*sketches, *raw}):
             values = raw[bucket]
@@ -610,23 +637,35 @@ def _roll_up(writer: sqlite3.Connection, rows: Sequence[tuple[int, int, int, flo
             found = writer.execute(
                 f"SELECT * FROM {table} WHERE series = ? AND time = ?", key
             ).fetchone()
-            kept = found or (*key, 0, 0.0, values[0], values[0], *last, b"")
-            row = (
-                *key,
-                kept[2] + len(values),
-                finite(sum(values, kept[3])),
-                min(kept[4], *values),
-                max(kept[5], *values),
-                *max(last, kept[6:9]),
+            kept = found or (*key, 0, 0.0, values[0], values[0], *last)
+            rolled.append(
+                (
+                    *key,
+                    kept[2] + len(values),
+                    finite(sum(values, kept[3])),
+                    min(kept[4], *values),
+                    max(kept[5], *values),
+                    *max(last, kept[6:9]),
+                )
             )
             if table == "hours":
-                buckets = sketch.decode(kept[9])
-                sketch.add(buckets, values)
-                row = (*row, sketch.encode(buckets))
-            rolled.append(row)
-        columns = _ROLLED + (", sketch" if table == "hours" else "")
-        marks = ",".join("?" * len(columns.split(",")))
-        writer.executemany(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", rolled)
+                _add_to_sketch(writer, key, values)
+        writer.executemany(
+            f"INSERT OR REPLACE INTO {table} ({_ROLLED}) VALUES (?,?,?,?,?,?,?,?,?)", rolled
+        )
+
+
+def _add_to_sketch(
+    writer: sqlite3.Connection, key: tuple[int, int], values: Sequence[float]
+) -> None:
+    found = writer.execute(
+        "SELECT sketch FROM sketches WHERE series = ? AND time = ?", key
+    ).fetchone()
+    buckets = sketch.decode(found[0]) if found else {}
+    sketch.add(buckets, values)
+    writer.execute(
+        "INSERT OR REPLACE INTO sketches VALUES (?, ?, ?)", (*key, sketch.encode(buckets))
+    )
 
 
 def _insert_games(writer: sqlite3.Connection, games: Sequence[GameRow]) -> None:

@@ -142,7 +142,8 @@ def test_a_sketch_keeps_its_promise_for_any_values(
     sketch.add(whole, values[:cut])
     other: sketch.Sketch = {}
     sketch.add(other, values[cut:])
-    sketch.merge(whole, sketch.decode(sketch.encode(other)))
+    whole = sketch.decode_all([sketch.encode(whole), sketch.encode(other)])
+    assert sketch.decode(sketch.encode(whole)) == whole
     expected = sorted(values)[math.ceil(percent / 100 * len(values)) - 1]
     found = sketch.percentile(whole, percent, min(values), max(values))
     assert found == pytest.approx(expected, rel=0.0101, abs=1e-9)
