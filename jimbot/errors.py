@@ -4,13 +4,17 @@ Each room hangs its own branch under `JimbotError`; the command line prints the 
 hint on one line and exits with `exit_code`::
 
     JimbotError
-    ├── TableError, MachineTooSmall, HomeError     jimbot.appliance
+    ├── MissingExtra, PortTaken                     here
+    ├── TableError, HomeError                       jimbot.appliance
     ├── GameError (IllegalAction, InvalidSeed, …)   jimbot.game
     ├── EventError, LogError                        jimbot.events
     ├── SeriesError                                 jimbot.metrics
     ├── GraphError                                  jimbot.knowledge
+    ├── UnknownPolicy, PolicyFileError              jimbot.policy
+    ├── OutboxError, GameUnreachable, …             jimbot.mcp
     ├── GatewayError                                jimbot.claude
     ├── TrainingError                               jimbot.training
+    ├── CommandError                                jimbot.terminal
     └── OperationError                              jimbot.operations
 """
 
@@ -43,4 +47,14 @@ class MissingExtra(JimbotError):
         super().__init__(
             f"{package} is not installed",
             hint=f"Install it with: pip install 'jimbot[{extra}]' (or run make up)",
+        )
+
+
+class PortTaken(JimbotError):
+    """Another program listens where a service should."""
+
+    def __init__(self, port: int, error: OSError) -> None:
+        super().__init__(
+            f"cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
+            hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the port in the table",
         )

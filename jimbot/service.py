@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel
 
 from jimbot import __version__
+from jimbot.errors import PortTaken
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -107,7 +108,7 @@ async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncI
     """Serve an application over HTTP while the block runs; yields the port (0 picks one).
 
     Raises:
-        OSError: the port is taken.
+        PortTaken: another program listens there.
     """
     # Bound here, since uvicorn answers a taken port by ending the process. The protocol is named,
     # since asyncio turns Nagle's algorithm off only where it reads TCP.
@@ -115,9 +116,9 @@ async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncI
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except BaseException:
+    except OSError as error:
         listener.close()
-        raise
+        raise PortTaken(port, error) from error
     server = uvicorn.Server(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     )
@@ -126,7 +127,7 @@ async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncI
         while not server.started:
             if task.done():
                 task.result()
-                raise OSError("the HTTP server did not start")
+                raise RuntimeError("the HTTP server did not start")
             await asyncio.sleep(0.005)
         yield listener.getsockname()[1]
     finally:

@@ -12,16 +12,11 @@ from jimbot.analytics.figures import Figures
 from jimbot.analytics.projections import Projections
 from jimbot.analytics.services import ServiceChecks
 from jimbot.appliance import Appliance, Home
-from jimbot.errors import JimbotError
 from jimbot.service import configure_logging, serving, stop_event
 
 _log = logging.getLogger(__name__)
 
 _CHECK_EVERY_S = 10.0  # so that Prometheus and the first look of a person find fresh states
-
-
-class PortTaken(JimbotError):
-    """Another program listens where analytics should."""
 
 
 async def run(appliance: Appliance, home: Home) -> None:
@@ -45,13 +40,7 @@ async def run(appliance: Appliance, home: Home) -> None:
         stack.push_async_callback(checks.close)
         metrics = Metrics(figures.summary, projections.statuses, checks.last)
         app, hub = create_app(figures, checks, metrics, projections.health)
-        try:
-            await stack.enter_async_context(serving(app, port))
-        except OSError as error:
-            raise PortTaken(
-                f"analytics cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
-                hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the table's port",
-            ) from error
+        await stack.enter_async_context(serving(app, port))
         stack.push_async_callback(hub.close)
         checking = asyncio.create_task(_keep_checking(checks))
         stack.callback(checking.cancel)

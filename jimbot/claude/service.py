@@ -13,7 +13,7 @@ from jimbot.claude import keys, publish
 from jimbot.claude.analysis import Analyst
 from jimbot.claude.api import Api
 from jimbot.claude.cache import Cache
-from jimbot.claude.errors import GatewayError, StoreError
+from jimbot.claude.errors import StoreError
 from jimbot.claude.gateway import Gateway
 from jimbot.claude.graph import KnowledgeGraph
 from jimbot.claude.http import app
@@ -37,25 +37,21 @@ async def run(appliance: Appliance, home: Home) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        GatewayError: the port is in use.
+        PortTaken: the port of the table is in use.
         HomeError: the state directory cannot be used.
     """
     configure_logging("claude")
     stop = stop_event()
     home.prepare()
     port = appliance.service("claude").ports["http"]
-    async with working(appliance, home) as (gateway, analyst):
-        try:
-            async with serving(app(gateway, analyst), port):
-                state = gateway.health().reason
-                _log.info("ready", extra={"fields": {"port": port, "state": state}})
-                await stop.wait()
-                _log.info("stopping")
-        except OSError as error:
-            raise GatewayError(
-                f"claude cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
-                hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the table's port",
-            ) from error
+    async with (
+        working(appliance, home) as (gateway, analyst),
+        serving(app(gateway, analyst), port),
+    ):
+        state = gateway.health().reason
+        _log.info("ready", extra={"fields": {"port": port, "state": state}})
+        await stop.wait()
+        _log.info("stopping")
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ from jimbot.appliance import Appliance, Home
 from jimbot.events.payloads import TrainingIteration
 from jimbot.service import Health, http_app, serving, stop_event
 from jimbot.training.driver import Status, train
-from jimbot.training.errors import TrainingError
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +31,8 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
 
     Raises:
         MissingExtra: Ray is not installed.
-        TrainingError: training cannot start, or the HTTP port is taken.
+        TrainingError: training cannot start.
+        PortTaken: the HTTP port is in use.
     """
     stopping = stop_event()
     status = Status()
@@ -66,25 +66,19 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
         "JimBot trainer", lambda: health(status), registry=metrics.registry, description=__doc__
     )
     port = appliance.service("trainer").ports["http"]
-    try:
-        async with serving(app, port):
-            threading.Thread(target=work, name="training", daemon=True).start()
-            waiting = asyncio.create_task(stopping.wait())
-            await asyncio.wait([waiting, ended], return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
-            _log.info("stopping", extra={"fields": {"stage": status.stage}})
-            stop.set()
-            done, _ = await asyncio.wait([ended], timeout=STOP_S)
-            if not done:
-                # Stuck in Ray or in a full outbox; the last checkpoint holds.
-                _log.error("training did not stop within %g s: ending without it", STOP_S)
-                os._exit(1)
-            ended.result()
-    except OSError as error:
-        raise TrainingError(
-            f"trainer cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
-            hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the port in the table",
-        ) from error
+    async with serving(app, port):
+        threading.Thread(target=work, name="training", daemon=True).start()
+        waiting = asyncio.create_task(stopping.wait())
+        await asyncio.wait([waiting, ended], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        _log.info("stopping", extra={"fields": {"stage": status.stage}})
+        stop.set()
+        done, _ = await asyncio.wait([ended], timeout=STOP_S)
+        if not done:
+            # Stuck in Ray or in a full outbox; the last checkpoint holds.
+            _log.error("training did not stop within %g s: ending without it", STOP_S)
+            os._exit(1)
+        ended.result()
 
 
 def health(status: Status) -> Health:

@@ -160,8 +160,8 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(
         )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert f"analytics cannot listen on 127.0.0.1:{port}" in last
-    assert "or change the table's port" in last
+    assert f"cannot listen on 127.0.0.1:{port}" in last
+    assert "or change the port in the table" in last
 
 
 def test_listens_on_loopback_alone_and_stays_lean(service: Service, home: Home) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from jimbot.appliance import Appliance, Home
+from jimbot.errors import PortTaken
 from jimbot.events.payloads import TrainingIteration
 from jimbot.training import service
 from jimbot.training.driver import Progress, Status
@@ -98,5 +99,5 @@ def test_a_taken_port_is_named(appliance: Appliance, home: Home) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
-        with pytest.raises(TrainingError, match=str(port)):
+        with pytest.raises(PortTaken, match=str(port)):
             asyncio.run(service.run(appliance, home, "ci"))
