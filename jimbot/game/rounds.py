@@ -187,7 +187,7 @@ def select_blind(state: State) -> None:
     tell_jokers(state, BLIND_SET)
     state.round_hand_size = use_juggle_tags(state)
     state.hand_size += state.round_hand_size
-    state.shuffle_key = ""
+    state.drop_shuffle()
     state.shuffle_deck(f"nr{state.ante}")
     state.phase_now = SELECTING_HAND
     state.cards_owed = 0

@@ -360,6 +360,12 @@ class State:
             self.shuffle_key = ""
             self.shuffle_deck(key)
 
+    def drop_shuffle(self) -> None:
+        """Leave out a shuffle that nobody looked at; its draw counts all the same."""
+        if self.shuffle_key:
+            self.draws.advance(self.shuffle_key)
+            self.shuffle_key = ""
+
     def add_to_deck(self, card: Card) -> None:
         """Put a card at the bottom of the draw pile."""
         self.settle_deck()
