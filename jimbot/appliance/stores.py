@@ -64,8 +64,7 @@ class Stores(_Row):
 
 
 def stores() -> Stores:
-    """The table's `[stores]`; all embedded where it has none."""
+    """The table's `[stores]`."""
     from jimbot.appliance.model import load
 
-    found: Stores = getattr(load(), "stores", Stores())
-    return found
+    return load().stores

@@ -6,13 +6,9 @@ import json
 import threading
 from typing import Any
 
-from jimbot.errors import JimbotError
-from jimbot.events.event import Event, EventError
+import zstandard
 
-try:
-    import zstandard
-except ImportError:  # an environment from before zstd was needed: events are kept nevertheless
-    zstandard = None  # type: ignore[assignment]
+from jimbot.events.event import Event, EventError
 
 COMPRESSED_FROM = 1024
 """Characters of JSON; below, what zstd saves is not worth its time."""
@@ -32,7 +28,7 @@ def encode(event: Event) -> tuple[str, bytes | None]:
         text = json.dumps(event.payload, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise EventError(f"event {event.event_id} cannot be written as JSON: {error}") from None
-    if len(text) < COMPRESSED_FROM or zstandard is None:
+    if len(text) < COMPRESSED_FROM:
         return text, None
     return "", compress(text)
 
@@ -59,11 +55,6 @@ def compress(text: str) -> bytes:
 
 
 def decompress(packed: bytes) -> str:
-    if zstandard is None:
-        raise JimbotError(
-            "zstandard is not installed, and the log holds compressed payloads",
-            hint="Install what poetry.lock pins: make up",
-        )
     if not hasattr(_own, "decompressor"):
         _own.decompressor = zstandard.ZstdDecompressor()
     try:

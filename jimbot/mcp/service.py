@@ -7,14 +7,14 @@ import logging
 import re
 import sys
 import time
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from jimbot.appliance import Appliance, Home, HomeError
-from jimbot.errors import JimbotError
+from jimbot.errors import PortTaken
 from jimbot.events import open_log
 from jimbot.mcp.advice import GatewayAdviser
 from jimbot.mcp.commit import Committer
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from jimbot.policy import Policy
 
 _log = logging.getLogger(__name__)
-
-
-class PortTaken(JimbotError):
-    """Another program listens where mcp should."""
 
 
 class ServiceStatus(BaseModel):
@@ -78,10 +74,13 @@ async def run(appliance: Appliance, home: Home) -> None:
             flush_ms=appliance.aggregation.flush_ms,
             tokens=read_tokens(home),
         )
-        await _listen(stack, events, ports["websocket"])
+        try:
+            await stack.enter_async_context(events)
+        except OSError as error:
+            raise PortTaken(ports["websocket"], error) from error
         app = _http(committer, events, metrics)
         Door(committer, metrics, events, decider).add_to(app)
-        await _listen(stack, serving(app, ports["http"]), ports["http"])
+        await stack.enter_async_context(serving(app, ports["http"]))
         _log.info(
             "ready", extra={"fields": {"log_position": committer.position, "ports": dict(ports)}}
         )
@@ -122,18 +121,6 @@ def read_tokens(home: Home) -> frozenset[str] | None:
             hint="Write one digest in hex a line: printf TOKEN | sha256sum",
         )
     return frozenset(lines)
-
-
-async def _listen(
-    stack: AsyncExitStack, server: AbstractAsyncContextManager[Any], port: int
-) -> None:
-    try:
-        await stack.enter_async_context(server)
-    except OSError as error:
-        raise PortTaken(
-            f"mcp cannot listen on 127.0.0.1:{port}: {error.strerror or error}",
-            hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change the port in the table",
-        ) from error
 
 
 def _http(committer: Committer, events: EventServer, metrics: Metrics) -> FastAPI:
