@@ -13,11 +13,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from jimbot.appliance import Home
+from jimbot.appliance.retention import GraphRetention
 from jimbot.errors import JimbotError, MissingExtra
 from jimbot.events import EventLog, LogMissing, Recorded, open_log
-from jimbot.events.payloads import GAME_FINISHED
-from jimbot.knowledge import GraphStore
-from jimbot.metrics import SeriesStore
+from jimbot.knowledge import GraphStore, open_graph
+from jimbot.metrics import SeriesError, SeriesStore
 from jimbot.service import Health
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,10 @@ POLL_S = 0.2
 # A transaction of the graph costs about as much for a hundred games as for one.
 GRAPH_POLL_S = 2.0
 BATCH = 1000
+# What games have in common is written to the graph once a batch.
+GRAPH_BATCH = 10_000
+# Between two looks at a store's own server.
+CHECK_S = 5.0
 # A projection further behind than this is slow, not merely busy.
 BEHIND_LIMIT = 20_000
 _RETRY_FIRST_S, _RETRY_LIMIT_S = 0.5, 10.0
@@ -37,7 +41,8 @@ class Status(NamedTuple):
     """Where a projection stands.
 
     `waiting`: there is no event log yet; `missing`: a package that it needs is not installed;
-    `failing`: `error` says why, and it tries again. Positions are the log's.
+    `failing`: `error` says why, and it tries again. Positions are the log's. `warning`: the store
+    takes what it is given, but not all is well with it.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Status(NamedTuple):
     errors: int
     error: str
     hint: str
+    warning: str = ""
 
 
 class Store(Protocol):
@@ -68,6 +74,8 @@ class Follower(Generic[S]):
         fold: puts events into the store, each exactly once, with the position that was reached.
         types: the only types of events that the projection looks at.
         poll_s: seconds between two looks at a log that had nothing new.
+        batch: events folded at a time; `BATCH` when 0.
+        check: what is not well with an open store, in a line; asked every `CHECK_S`.
 
     `store` is None until it is open; it may be read from any thread.
     """
@@ -80,6 +88,8 @@ class Follower(Generic[S]):
         fold: Callable[[S, Sequence[Recorded], int], object],
         types: Collection[str],
         poll_s: float = POLL_S,
+        batch: int = 0,
+        check: Callable[[S], str] | None = None,
     ) -> None:
         self.name = name
         self.store: S | None = None
@@ -88,6 +98,10 @@ class Follower(Generic[S]):
         self._fold = fold
         self._types = types
         self._poll_s = poll_s
+        self._batch = batch
+        self._check = check
+        self._checked = 0.0
+        self._warning = ""
         self._log: EventLog | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name=f"projection-{name}", daemon=True)
@@ -122,6 +136,7 @@ class Follower(Generic[S]):
             errors=self._errors,
             error=problem.message if problem else "",
             hint=problem.hint if problem else "",
+            warning=self._warning,
         )
 
     def _follow(self) -> None:
@@ -154,6 +169,10 @@ class Follower(Generic[S]):
             self._cursor = self.store.position()
         if self._log is None:
             self._log = open_log(self._home, read_only=True)
+        if self._check is not None and time.monotonic() - self._checked > CHECK_S:
+            self._warning = self._check(self.store)
+            self._checked = time.monotonic()
+        limit = self._batch or BATCH
         # Asked before reading: up to here a batch that is not full has seen everything.
         self._head = self._log.position()
         if self._cursor > self._head:
@@ -162,8 +181,8 @@ class Follower(Generic[S]):
                 f" {self._head}: it was made from another log",
                 hint=f"Stop JimBot and move the {self.name} store away; it is filled anew",
             )
-        batch = self._log.read(after=self._cursor, limit=BATCH, types=self._types)
-        full = len(batch) == BATCH
+        batch = self._log.read(after=self._cursor, limit=limit, types=self._types)
+        full = len(batch) == limit
         reached = batch[-1].position if batch else self._cursor
         if not full:
             reached = max(reached, self._head)
@@ -202,8 +221,16 @@ class Follower(Generic[S]):
 class Projections:
     """The projections of one home, and how they are together."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, keep: GraphRetention | None = None) -> None:
+        """
+        Args:
+            keep: how large the graph may grow.
+        """
+        from jimbot.knowledge import projection as graph_projection
+        from jimbot.knowledge.prune import Ceiling
         from jimbot.metrics import open_series, projection
+
+        ceiling = Ceiling(pairs=keep.edges, combinations=keep.combinations) if keep else Ceiling()
 
         self.metrics: Follower[SeriesStore] = Follower(
             "metrics",
@@ -211,14 +238,18 @@ class Projections:
             lambda: open_series(home),
             lambda store, batch, reached: projection.fold(store, batch, position=reached),
             projection.TYPES,
+            check=_series_warning,
         )
         self.knowledge: Follower[GraphStore] = Follower(
             "knowledge",
             home,
-            lambda: _open_graph(home),
-            _fold_into_graph,
-            (GAME_FINISHED,),
+            lambda: open_graph(home),
+            lambda store, batch, reached: graph_projection.fold(
+                store, batch, position=reached, ceiling=ceiling
+            ),
+            graph_projection.TYPES,
             GRAPH_POLL_S,
+            GRAPH_BATCH,
         )
 
     def start(self) -> None:
@@ -269,6 +300,12 @@ def _health_of(status: Status) -> Health | None:
             reason=f"{status.name} is not kept: {status.error}",
             hint=status.hint or "See the log of analytics",
         )
+    if status.warning:
+        return Health(
+            status="warn",
+            reason=status.warning,
+            hint="Start its server, or see its log; nothing is lost meanwhile",
+        )
     if status.behind > BEHIND_LIMIT:
         return Health(
             status="warn",
@@ -278,20 +315,14 @@ def _health_of(status: Status) -> Health | None:
     return None
 
 
-def _open_graph(home: Home) -> GraphStore:
-    from jimbot import knowledge
-    from jimbot.knowledge.seeds import seed
+def _series_warning(store: SeriesStore) -> str:
+    """What is not well with QuestDB, whose points wait in a spool meanwhile."""
+    from jimbot.metrics.questdb import QuestDBSeries
 
-    graph = knowledge.open_graph(home)
+    if not isinstance(store, QuestDBSeries):
+        return ""
     try:
-        seed(graph)
-    except BaseException:
-        graph.close()
-        raise
-    return graph
-
-
-def _fold_into_graph(store: GraphStore, batch: Sequence[Recorded], reached: int) -> None:
-    from jimbot.knowledge import projection
-
-    projection.fold(store, batch, position=reached)
+        store.ping()
+    except SeriesError as error:
+        return f"{error.message}; {store.spooled():,} points wait for it"
+    return ""

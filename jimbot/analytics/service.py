@@ -31,7 +31,7 @@ async def run(appliance: Appliance, home: Home) -> None:
     home.prepare()
     port = appliance.service("analytics").ports["http"]
     async with AsyncExitStack() as stack:
-        projections = Projections(home)
+        projections = Projections(home, appliance.retention.graph)
         projections.start()
         stack.push_async_callback(asyncio.to_thread, projections.stop)
         figures = Figures(home, projections)

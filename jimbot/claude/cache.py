@@ -25,7 +25,6 @@ from jimbot.claude.question import Outcome, Question, Source
 from jimbot.claude.sqlite import connect
 from jimbot.claude.strategist import Opinion
 
-VERSION = 1
 DAY_S = 86_400.0
 # Advices that an outcome may still come for.
 REMEMBERED = 10_000
@@ -124,7 +123,7 @@ class Cache:
         self._limit, self._age_s = entries, days * DAY_S
         self._agreement, self._evidence, self._trials = agreement, evidence, trials
         self._clock = clock
-        self._db = connect(path, VERSION, _SCHEMA, durable=False)
+        self._db = connect(path, [_SCHEMA], durable=False)
         # In the order of their last use; the first is the first to go.
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._kinds: defaultdict[str, _Kind] = defaultdict(_Kind)

@@ -18,7 +18,6 @@ from jimbot.claude.budget import Amount
 from jimbot.claude.prices import Usage
 from jimbot.claude.sqlite import connect
 
-VERSION = 1
 _SCHEMA = """
 CREATE TABLE requests (
     id TEXT PRIMARY KEY, time REAL NOT NULL, model TEXT NOT NULL, purpose TEXT NOT NULL,
@@ -41,6 +40,7 @@ CREATE TABLE analyses (
     batch TEXT, ledger TEXT, result TEXT
 );
 """
+_TOLD = "ALTER TABLE analyses ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
 OPEN = "open"
 
 
@@ -71,6 +71,7 @@ class Entry(BaseModel):
     tokens: Usage
     batch: bool
     elapsed_ms: float
+    games: list[str] = []
 
 
 class Ledger:
@@ -83,7 +84,7 @@ class Ledger:
     def __init__(
         self, path: Path, clock: Callable[[], float] = time.time, *, read_only: bool = False
     ) -> None:
-        self._db = connect(path, VERSION, _SCHEMA, durable=True)
+        self._db = connect(path, [_SCHEMA, _TOLD], durable=True)
         self._lock = threading.Lock()
         self._clock = clock
         if read_only:
@@ -183,10 +184,14 @@ class Ledger:
             Entry(
                 id=row[0], time=row[1], model=row[2], purpose=row[3], questions=row[4],
                 status=row[5], dollars=row[6], tokens=Usage(*row[7:11]), batch=bool(row[11]),
-                elapsed_ms=row[12],
+                elapsed_ms=row[12], games=self._games_of(row[0]),
             )
             for row in rows
         ]  # fmt: skip
+
+    def _games_of(self, request: str) -> list[str]:
+        rows = self._read("SELECT DISTINCT game FROM shares WHERE request = ?", (request,))
+        return [game for (game,) in rows]
 
     def mark_sent(self, ids: Iterable[str]) -> None:
         with self._lock:
@@ -233,6 +238,21 @@ class Ledger:
             "SELECT game, time, result FROM analyses WHERE status = 'done' AND time >= ?"
             " ORDER BY time LIMIT ?", (since, limit),
         )  # fmt: skip
+
+    def untold_analyses(self, limit: int = 50) -> list[tuple[str, float, str]]:
+        """`(game, time, result)` of finished analyses that the event log does not know yet."""
+        return self._read(
+            "SELECT game, time, result FROM analyses WHERE status = 'done' AND NOT told"
+            " ORDER BY time LIMIT ?", (limit,),
+        )  # fmt: skip
+
+    def mark_told(self, games: Iterable[str]) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(
+                "UPDATE analyses SET told = 1 WHERE game = ?", [(g,) for g in games]
+            )
+            self._db.execute("COMMIT")
 
     def close(self) -> None:
         with self._lock:

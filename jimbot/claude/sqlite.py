@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from jimbot.claude.errors import StoreError
 
 
-def connect(path: Path, version: int, schema: str, *, durable: bool) -> sqlite3.Connection:
+def connect(path: Path, migrations: Sequence[str], *, durable: bool) -> sqlite3.Connection:
     """Open or make a file. `durable` makes each commit wait for the disk.
+
+    Args:
+        migrations: what each version of the schema adds to the one before; never edited once
+            released.
 
     Raises:
         StoreError: it is damaged, of a newer version, or cannot be opened; nothing was changed.
@@ -23,6 +28,7 @@ def connect(path: Path, version: int, schema: str, *, durable: bool) -> sqlite3.
         ) from error
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
+        version = len(migrations)
         if found > version:
             raise StoreError(
                 f"{path} is of version {found}, this JimBot knows {version}",
@@ -31,7 +37,8 @@ def connect(path: Path, version: int, schema: str, *, durable: bool) -> sqlite3.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         if found < version:
-            connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
+            steps = " ".join(migrations[found:])
+            connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {version}; COMMIT;")
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(

@@ -18,6 +18,8 @@ GAME_ACTION = "GAME_ACTION"
 GAME_FINISHED = "GAME_FINISHED"
 GAME_ABANDONED = "GAME_ABANDONED"
 TRAINING_ITERATION = "TRAINING_ITERATION"
+CLAUDE_REQUEST = "CLAUDE_REQUEST"
+STRATEGY_NOTE = "STRATEGY_NOTE"
 
 _GAME_ID = r"^[A-Za-z0-9_-]{1,64}$"
 GameId = Annotated[str, Field(pattern=_GAME_ID)]
@@ -94,6 +96,49 @@ class TrainingIteration(_Payload):
     entropy: float | None = None
     kl: float | None = None
     steps_per_s: float | None = None
+
+
+class ClaudeRequest(_Payload):
+    """A request to Claude that has ended: what it was for, and what it cost."""
+
+    request_id: Annotated[str, Field(min_length=1, max_length=64)]
+    model: Annotated[str, Field(max_length=128)]
+    purpose: Annotated[str, Field(max_length=64)]
+    status: Annotated[str, Field(max_length=64, description="`ok`, or how it failed")]
+    questions: Annotated[int, Field(ge=0)]
+    input_tokens: Annotated[int, Field(ge=0)] = 0
+    output_tokens: Annotated[int, Field(ge=0)] = 0
+    cache_write_tokens: Annotated[int, Field(ge=0)] = 0
+    cache_read_tokens: Annotated[int, Field(ge=0)] = 0
+    dollars: Annotated[float, Field(ge=0, description="at its ceiling where nobody knows")]
+    batch: bool = False
+    elapsed_ms: Annotated[float, Field(ge=0)]
+    game_ids: Annotated[
+        list[GameId], Field(max_length=64, description="the games it was asked for")
+    ] = []
+
+    @property
+    def tokens(self) -> int:
+        return (
+            self.input_tokens
+            + self.output_tokens
+            + self.cache_write_tokens
+            + self.cache_read_tokens
+        )
+
+
+class StrategyNote(_Payload):
+    """A claim about two things of the game that Claude drew from a lost one: opinion, not count."""
+
+    note_id: Annotated[str, Field(min_length=1, max_length=128)]
+    game_id: GameId
+    subject: Annotated[str, Field(min_length=1, max_length=120)]
+    relation: Annotated[
+        str, Field(pattern="^(works_with|works_against|counters|needs|is_weak_in)$")
+    ]
+    object: Annotated[str, Field(min_length=1, max_length=120)]
+    claim: Annotated[str, Field(min_length=1, max_length=600)]
+    confidence: Annotated[float, Field(ge=0, le=1)]
 
 
 # The game's own types, from the mod BalatroMCP (shared/balatromcp/README.md).
@@ -220,6 +265,8 @@ PAYLOADS: dict[str, type[BaseModel]] = {
     GAME_FINISHED: GameFinished,
     GAME_ABANDONED: GameAbandoned,
     TRAINING_ITERATION: TrainingIteration,
+    CLAUDE_REQUEST: ClaudeRequest,
+    STRATEGY_NOTE: StrategyNote,
     "connection_test": ConnectionTest,
     "HEARTBEAT": Heartbeat,
     "GAME_STATE": GameState,

@@ -50,6 +50,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE REL TABLE PART_OF(FROM Joker TO Combination)",
         "CREATE REL TABLE LEVELS(FROM Item TO Hand)",
     ),
+    (
+        "CREATE NODE TABLE Note(key STRING PRIMARY KEY, subject STRING, relation STRING,"
+        " object STRING, claim STRING, confidence DOUBLE, game STRING, time INT64)",
+        "CREATE REL TABLE NOTED(FROM Joker TO Note, FROM Hand TO Note)",
+    ),
 )
 """What each version of the schema adds to the one before; a step is never edited once released."""
 

@@ -19,17 +19,21 @@ from jimbot.knowledge.graph import PROJECTION, GraphError, Rows
 POOL = 8
 """Connections at most; one more question waits for one of them."""
 
-_LABELS = ("Joker", "Hand", "Item", "Blind", "Record", "Combination", "Meta")
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    tuple(
+def _keyed(*labels: str) -> tuple[str, ...]:
+    return tuple(
         statement
-        for label in _LABELS
+        for label in labels
         for statement in (
             f"CREATE CONSTRAINT ON (n:{label}) ASSERT n.key IS UNIQUE",
             f"CREATE INDEX ON :{label}(key)",
         )
-    ),
+    )
+
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _keyed("Joker", "Hand", "Item", "Blind", "Record", "Combination", "Meta"),
+    _keyed("Note"),
 )
 """What each version of the schema adds to the one before; a step is never edited once released.
 

@@ -1,4 +1,4 @@
-"""From finished games to the graph: who ended games together, and how often those were won.
+"""From the log to the graph: who ended games together, how often those were won, what was noted.
 
 | of a GAME_FINISHED                      | goes to                                    |
 |-----------------------------------------|--------------------------------------------|
@@ -12,6 +12,9 @@
 Each carries `games`, `wins`, and `confidence`: the lower end of the 95 % Wilson interval of the
 win rate, so that few games count for little. Copies of a joker count once. A Combination counts
 wins alone.
+
+A STRATEGY_NOTE becomes a Note: what Claude claims after a lost game, kept apart from the counts.
+(Joker)-[NOTED]->(Note) and (Hand)-[NOTED]->(Note) lead there from what it names.
 """
 
 from __future__ import annotations
@@ -19,17 +22,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 from typing import Any
 
 from jimbot.events import Recorded
-from jimbot.events.payloads import GAME_FINISHED, GameFinished
+from jimbot.events.payloads import GAME_FINISHED, STRATEGY_NOTE, GameFinished, StrategyNote
+from jimbot.game import catalogue
+from jimbot.game.hands import HAND_NAMES
 from jimbot.knowledge.graph import GraphStore
 from jimbot.knowledge.prune import Ceiling, prune
 from jimbot.metrics.games import parse_game
 from jimbot.metrics.wilson import Z95
 
-TYPES = (GAME_FINISHED,)
+TYPES = (GAME_FINISHED, STRATEGY_NOTE)
 """The only types that leave anything: a follower may read the log for these alone."""
 
 _MOST_JOKERS = 40
@@ -68,6 +74,7 @@ def fold(
             if (game := _finished(entry)) is not None:
                 tally.add(game, entry.position)
         tally.write(graph)
+        _write_notes(graph, fresh)
         prune(graph, ceiling or Ceiling())
         graph.set_position(reached)
     return len(fresh)
@@ -80,6 +87,56 @@ def _finished(entry: Recorded) -> GameFinished | None:
         return parse_game(entry.event.payload)
     except ValueError:
         return None  # counted by the metrics' projection
+
+
+def _write_notes(graph: GraphStore, recorded: Sequence[Recorded]) -> None:
+    rows: dict[str, dict[str, Any]] = {}
+    about: list[tuple[str, str, str]] = []
+    for entry in recorded:
+        if entry.event.type != STRATEGY_NOTE:
+            continue
+        try:
+            note = StrategyNote.model_validate(entry.event.payload)
+            note.model_dump_json()  # refuses what no store holds
+        except ValueError:
+            continue
+        rows[note.note_id] = {
+            "key": note.note_id,
+            "subject": note.subject,
+            "relation": note.relation,
+            "object": note.object,
+            "claim": note.claim,
+            "confidence": float(note.confidence),
+            "game": note.game_id,
+            "time": entry.event.timestamp,
+        }
+        named = {note.subject.casefold(), note.object.casefold()}
+        about += [(*_named()[name], note.note_id) for name in sorted(named) if name in _named()]
+    if not rows:
+        return
+    _run(
+        graph,
+        "MERGE (n:Note {key: row.key}) SET n.subject = row.subject, n.relation = row.relation,"
+        " n.object = row.object, n.claim = row.claim, n.confidence = row.confidence,"
+        " n.game = row.game, n.time = row.time",
+        [*rows.values()],
+    )
+    for label in ("Joker", "Hand"):
+        _run(
+            graph,
+            f"MATCH (a:{label} {{key: row.about}}), (n:Note {{key: row.note}})"
+            " MERGE (a)-[:NOTED]->(n)",
+            [{"about": key, "note": note} for of, key, note in about if of == label],
+        )
+
+
+@cache
+def _named() -> dict[str, tuple[str, str]]:
+    """Label and key of what a note may name, by its name or key in small letters."""
+    named = {name.casefold(): ("Hand", name) for name in HAND_NAMES}
+    for joker in catalogue.JOKERS:
+        named[joker.name.casefold()] = named[joker.key] = ("Joker", joker.key)
+    return named
 
 
 class _Counts:

@@ -21,6 +21,7 @@ class Ceiling(NamedTuple):
     combinations: int = 5_000
     records: int = 2_000
     mod_jokers: int = 1_000
+    notes: int = 2_000
 
 
 def prune(graph: GraphStore, ceiling: Ceiling) -> int:
@@ -35,6 +36,7 @@ def prune(graph: GraphStore, ceiling: Ceiling) -> int:
         ("(a:Joker)-[n:SUPPORTS]->(b:Hand)", "n.games DESC, a.key, b.key", ceiling.supports, ""),
         ("(n:Combination)", "n.wins DESC, n.last DESC", ceiling.combinations, "DETACH"),
         ("(n:Record)", "n.games DESC, n.key", ceiling.records, "DETACH"),
+        ("(n:Note)", "n.time DESC, n.key", ceiling.notes, "DETACH"),
         # What has no price is not in the catalogue, and comes back when it is seen again.
         ("(n:Joker) WHERE n.cost IS NULL", "n.games DESC, n.key", ceiling.mod_jokers, "DETACH"),
     )

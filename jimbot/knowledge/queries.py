@@ -64,6 +64,40 @@ class Combination(NamedTuple):
     game: str
 
 
+class Note(NamedTuple):
+    """What Claude claimed of two things of the game after `game` was lost: opinion, not count.
+
+    `confidence` is Claude's own; `time` is ms since 1970.
+    """
+
+    key: str
+    subject: str
+    relation: str
+    object: str
+    claim: str
+    confidence: float
+    game: str
+    time: int
+
+
+def notes(graph: GraphStore, about: Collection[str] = (), limit: int = 20) -> list[Note]:
+    """Notes on these jokers and hands, the newest first; on everything with none named."""
+    of = "RETURN " + ", ".join(f"n.{name} AS {name}" for name in Note._fields)
+    if not about:
+        rows = graph.run(
+            f"MATCH (n:Note) {of} ORDER BY time DESC, key LIMIT $limit", {"limit": limit}
+        )
+        return [Note(**row) for row in rows]
+    found: dict[str, Note] = {}
+    for key in set(about):
+        for label in ("Joker", "Hand"):
+            for row in graph.run(
+                f"MATCH (a:{label} {{key: $key}})-[:NOTED]->(n:Note) {of}", {"key": key}
+            ):
+                found[row["key"]] = Note(**row)
+    return sorted(found.values(), key=lambda note: (-note.time, note.key))[:limit]
+
+
 def top_jokers(graph: GraphStore, limit: int = 20) -> list[Record]:
     """The jokers whose games were won most surely."""
     return _records(graph, "MATCH (n:Joker) WHERE n.games > 0", "n.name", limit)

@@ -18,7 +18,11 @@
 |                    | training.kl          | KL divergence of the update   |                     |
 |                    | training.return_mean | mean return of an episode     |                     |
 |                    | training.steps_per_s | environment steps a second    |                     |
-| either, unreadable | events.unreadable    | 1                             | type                |
+| CLAUDE_REQUEST     | claude.requests      | 1                             | model, purpose,     |
+|                    | claude.dollars       | what it cost                  | status              |
+|                    | claude.tokens        | of input, output and cache    |                     |
+|                    | claude.elapsed_ms    | until its answer; no batch's  |                     |
+| one, unreadable    | events.unreadable    | 1                             | type                |
 
 What an iteration does not report leaves no point. An event whose payload is not what its type
 promises is counted and passed over, since the log keeps it and no retry would mend it.
@@ -31,15 +35,17 @@ from typing import NamedTuple
 
 from jimbot.events import Recorded
 from jimbot.events.payloads import (
+    CLAUDE_REQUEST,
     GAME_FINISHED,
     TRAINING_ITERATION,
+    ClaudeRequest,
     GameFinished,
     TrainingIteration,
 )
 from jimbot.metrics.games import GameRow, parse_game
 from jimbot.metrics.series import Point, SeriesStore
 
-TYPES = (GAME_FINISHED, TRAINING_ITERATION)
+TYPES = (GAME_FINISHED, TRAINING_ITERATION, CLAUDE_REQUEST)
 """The only types that leave anything: a follower may read the log for these alone."""
 
 _OF_A_GAME = ("ante", "best_hand", "actions", "duration_ms")
@@ -85,6 +91,8 @@ def project_all(recorded: Sequence[Recorded]) -> Projected:
                 _game(entry, parse_game(event.payload), result)
             elif event.type == TRAINING_ITERATION:
                 _iteration(entry, TrainingIteration.model_validate(event.payload), result)
+            elif event.type == CLAUDE_REQUEST:
+                _request(entry, ClaudeRequest.model_validate(event.payload), result)
         except (ValueError, OverflowError):  # pydantic's ValidationError is a ValueError
             tags = {"type": event.type}
             result.points.append(Point("events.unreadable", event.timestamp, 1.0, tags))
@@ -141,5 +149,20 @@ def _iteration(entry: Recorded, iteration: TrainingIteration, into: Projected) -
             Point(f"training.{field}", time, float(value), tags)
             for field, value in values
             if value is not None
+        ]
+    )
+
+
+def _request(entry: Recorded, request: ClaudeRequest, into: Projected) -> None:
+    tags = {"model": request.model, "purpose": request.purpose, "status": request.status}
+    for text in tags.values():
+        text.encode()  # as in parse_game
+    values = {"requests": 1.0, "dollars": request.dollars, "tokens": float(request.tokens)}
+    if not request.batch:
+        values["elapsed_ms"] = request.elapsed_ms
+    into.points.extend(
+        [
+            Point(f"claude.{name}", entry.event.timestamp, value, tags)
+            for name, value in values.items()
         ]
     )

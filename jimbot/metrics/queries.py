@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jimbot.metrics.series import SeriesStore
+from jimbot.metrics.series import How, SeriesStore
 from jimbot.metrics.wilson import wilson
 
 SECOND = 1000
@@ -114,6 +114,37 @@ def loss_curve(
 ) -> list[tuple[int, float]]:
     """The total loss by time."""
     return training_curve(store, "loss", start, end, step, run=run)
+
+
+class Cost(NamedTuple):
+    """What Claude cost: dollars, tokens of every kind, requests."""
+
+    dollars: float
+    tokens: int
+    requests: int
+
+
+def cost(store: SeriesStore, start: int, end: int, *, tags: Tags | None = None) -> Cost:
+    """What requests to Claude that ended between two times cost; tags: model, purpose, status."""
+    total = {
+        name: store.total(f"claude.{name}", start, end, "sum", tags=tags) or 0.0
+        for name in ("dollars", "tokens", "requests")
+    }
+    return Cost(total["dollars"], int(total["tokens"]), int(total["requests"]))
+
+
+def cost_curve(
+    store: SeriesStore, start: int, end: int, step: int, *, tags: Tags | None = None
+) -> list[tuple[int, float]]:
+    """Dollars by time."""
+    return store.range("claude.dollars", start=start, end=end, step=step, how="sum", tags=tags)
+
+
+def claude_latency(
+    store: SeriesStore, start: int, end: int, how: How = "p95", *, tags: Tags | None = None
+) -> float | None:
+    """How long Claude took to answer, ms."""
+    return store.total("claude.elapsed_ms", start, end, how, tags=tags)
 
 
 def latest_value(store: SeriesStore, name: str) -> float | None:

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from jimbot.events import Event, Recorded
-from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION, stream_of, validate
+from jimbot.events.payloads import (
+    CLAUDE_REQUEST,
+    GAME_FINISHED,
+    STRATEGY_NOTE,
+    TRAINING_ITERATION,
+    stream_of,
+    validate,
+)
 
 START = 1_700_000_000_000 - 1_700_000_000_000 % 3_600_000
 
@@ -43,6 +50,41 @@ def game(position: int, *, time: int = START, **fields: Any) -> Recorded:
 def iteration(position: int, *, time: int = START, **fields: Any) -> Recorded:
     payload = {"run": "r1", "iteration": position, "steps": 4000, "games": 12, **fields}
     event = Event(type=TRAINING_ITERATION, source="trainer", timestamp=time, payload=payload)
+    validate(event)
+    return recorded(position, event)
+
+
+def request(position: int, *, time: int = START, **fields: Any) -> Recorded:
+    payload = {
+        "request_id": f"r{position}",
+        "model": "claude-sonnet-5-5",
+        "purpose": "decision",
+        "status": "ok",
+        "questions": 1,
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "cache_read_tokens": 500,
+        "dollars": 0.003,
+        "elapsed_ms": 900.0,
+        **fields,
+    }
+    event = Event(type=CLAUDE_REQUEST, source="claude", timestamp=time, payload=payload)
+    validate(event)
+    return recorded(position, event)
+
+
+def note(position: int, *, time: int = START, **fields: Any) -> Recorded:
+    payload = {
+        "note_id": f"n{position}",
+        "game_id": "g1",
+        "subject": "Blueprint",
+        "relation": "works_with",
+        "object": "Baron",
+        "claim": "Copying Baron beats a third additive joker.",
+        "confidence": 0.7,
+        **fields,
+    }
+    event = Event(type=STRATEGY_NOTE, source="claude", timestamp=time, payload=payload)
     validate(event)
     return recorded(position, event)
 

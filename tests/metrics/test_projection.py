@@ -15,7 +15,7 @@ from jimbot.metrics import Point, SeriesError, SeriesStore
 from jimbot.metrics import projection as projection_module
 from jimbot.metrics.projection import fold, project, project_all
 from jimbot.metrics.sqlite import SQLiteSeries
-from tests.metrics.events import START, anything, game, iteration, other
+from tests.metrics.events import START, anything, game, iteration, other, request
 
 GAME_TAGS = {"policy": "heuristic", "deck": "Red", "stake": "White"}
 RUN = {"run": "r1"}
@@ -67,6 +67,26 @@ CASES = {
             "training.loss": 0.0,
         },
         RUN,
+    ),
+    "a request to Claude": (
+        request(7),
+        {
+            "claude.requests": 1,
+            "claude.dollars": 0.003,
+            "claude.tokens": 1600,
+            "claude.elapsed_ms": 900,
+        },
+        {"model": "claude-sonnet-5-5", "purpose": "decision", "status": "ok"},
+    ),
+    "a request in a batch, whose time is nobody's": (
+        request(8, batch=True, purpose="analysis"),
+        {"claude.requests": 1, "claude.dollars": 0.003, "claude.tokens": 1600},
+        {"model": "claude-sonnet-5-5", "purpose": "analysis", "status": "ok"},
+    ),
+    "an unreadable request": (
+        other(10, "CLAUDE_REQUEST", request_id="r", dollars=-1),
+        {"events.unreadable": 1},
+        {"type": "CLAUDE_REQUEST"},
     ),
     "an unreadable game": (
         other(5, "GAME_FINISHED", game_id="g", won="perhaps"),

@@ -7,7 +7,7 @@ import pytest
 from jimbot.metrics import SeriesStore, queries
 from jimbot.metrics.projection import fold
 from jimbot.metrics.queries import HOUR, MINUTE
-from tests.metrics.events import START, game, iteration
+from tests.metrics.events import START, game, iteration, request
 
 END = START + HOUR
 
@@ -100,3 +100,24 @@ def test_training_curves(played: SeriesStore) -> None:
 )
 def test_steps_that_people_count_in(span: int, buckets: int, step: int) -> None:
     assert queries.nice_step(START, START + span, buckets) == step
+
+
+def test_what_claude_costs(store: SeriesStore) -> None:
+    assert queries.cost(store, START, END) == (0.0, 0, 0)
+    assert queries.claude_latency(store, START, END) is None
+    fold(
+        store,
+        [
+            request(1, dollars=0.5),
+            request(2, time=START + MINUTE, dollars=0.25, elapsed_ms=100.0),
+            request(3, time=START + 2 * MINUTE, dollars=2.0, purpose="analysis", batch=True),
+        ],
+    )
+    assert queries.cost(store, START, END) == (2.75, 4800, 3)
+    assert queries.cost(store, START, END, tags={"purpose": "analysis"}) == (2.0, 1600, 1)
+    assert queries.cost_curve(store, START, END, MINUTE) == [
+        (START, 0.5),
+        (START + MINUTE, 0.25),
+        (START + 2 * MINUTE, 2.0),
+    ]
+    assert queries.claude_latency(store, START, END, "max") == 900

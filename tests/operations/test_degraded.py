@@ -49,8 +49,9 @@ def until(holds: Callable[[], bool], within_s: float = 20) -> bool:
 
 
 def test_it_starts_without_its_servers_says_so_and_catches_up(
-    home: Home, doors: tuple[Proxy, Proxy]
+    home: Home, doors: tuple[Proxy, Proxy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("jimbot.analytics.projections.CHECK_S", 0.2)
     log_door, series_door = doors
     log = open_log(home)
     log.append([(r.stream, r.event) for r in (game(n) for n in range(100))])
@@ -70,7 +71,10 @@ def test_it_starts_without_its_servers_says_so_and_catches_up(
         store = projections.metrics.store
         assert store is not None
         assert store.counts("deck")[0].games == 100
+        assert until(lambda: "600 points wait for it" in projections.health().reason)
+        assert projections.health().status == "warn"
         series_door.mode = "open"
+        assert until(lambda: projections.metrics.status().warning == "")
     finally:
         projections.stop()
     series = open_series(home)
