@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 
 from jimbot.game import Action, ActionKind, Run
+from jimbot.mcp.afterwards import Afterwards
 from jimbot.mcp.decide import Advised
 from jimbot.policy.candidates import Hand, discards, plays
 
@@ -36,10 +37,12 @@ class GatewayAdviser:
         self._url = f"{url}/api/v1/advice"
         self._least_s = least_deadline_s
         self._http = httpx.AsyncClient(trust_env=False)
+        self._afterwards = Afterwards(url, self._http)
         self._decisions = 0
         self._rests_until = 0.0
 
     async def close(self) -> None:
+        await self._afterwards.close()
         await self._http.aclose()
 
     def wants(self, run: Run, confidence: float, left_s: float) -> bool:
@@ -50,7 +53,14 @@ class GatewayAdviser:
             and time.monotonic() >= self._rests_until
         )
 
-    async def advise(self, run: Run, action: Action, left_s: float) -> Advised:
+    def decided(self, game: str, run: Run, action: Action, advised: Advised) -> None:
+        followed = advised.action is not None and action == advised.action
+        self._afterwards.decided(game, run, action, advised.advice_id, followed)
+
+    def over(self, game: str, *, won: bool | None = None, ante: int | None = None) -> None:
+        self._afterwards.over(game, won=won, ante=ante)
+
+    async def advise(self, run: Run, action: Action, left_s: float, game: str = "") -> Advised:
         from jimbot.claude.describe import question
         from jimbot.claude.question import Advice
 
@@ -62,6 +72,7 @@ class GatewayAdviser:
             [0.5 if one == action else rest for one in legal] if len(legal) > 1 else [1.0],
             deadline_ms=max(20, int((left_s - _RESERVE_S) * 1000)),
             decisions=min(max(1, self._decisions), 100_000),
+            game_id=game or None,
         )
         self._decisions = 0
         try:
@@ -81,7 +92,7 @@ class GatewayAdviser:
         useful = advice.source == "claude" or advice.source.startswith("cache:")
         if not useful or advice.index >= len(legal):
             return Advised(None, advice.source == "claude")
-        return Advised(legal[advice.index], advice.source == "claude")
+        return Advised(legal[advice.index], advice.source == "claude", advice.advice_id)
 
 
 def considered(run: Run, chosen: Action) -> list[Action]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -37,10 +38,17 @@ class NoDecision(JimbotError):
 
 
 class Advised(NamedTuple):
-    """What an adviser says: an action, or None for no opinion; and whether Claude was asked."""
+    """What an adviser says: an action, or None for no opinion; and whether Claude was asked.
+
+    `advice_id` is set with an action: what came of it is told by it.
+    """
 
     action: Action | None
     asked_claude: bool
+    advice_id: str = ""
+
+
+_UNADVISED: Final = Advised(None, False)
 
 
 class Adviser(Protocol):
@@ -48,8 +56,14 @@ class Adviser(Protocol):
 
     def wants(self, run: Run, confidence: float, left_s: float) -> bool: ...
 
-    async def advise(self, run: Run, action: Action, left_s: float) -> Advised:
+    async def advise(self, run: Run, action: Action, left_s: float, game: str = "") -> Advised:
         """By the deadline, whatever happens; never raises."""
+
+    def decided(self, game: str, run: Run, action: Action, advised: Advised) -> None:
+        """What was decided in a game in the end, with what was advised before."""
+
+    def over(self, game: str, *, won: bool | None = None, ante: int | None = None) -> None:
+        """A game has ended; as its last decision showed it where nothing else is told."""
 
 
 class _Thought(NamedTuple):
@@ -95,6 +109,7 @@ class Decider:
             UnknownName: the state shows what JimBot does not know.
         """
         began = time.monotonic()
+        game = self._follow(asked, memory)
         if not is_settled(asked.state) or asked.state.get("state") == "GAME_OVER":
             raise NoDecision(
                 f"there is nothing to decide in state {asked.state.get('state')!r:.40}"
@@ -108,16 +123,15 @@ class Decider:
         thought = await self._thought(run, end)
         if thought.policy == QUICK:
             source = "fallback"
-        asked_claude = False
+        advised = _UNADVISED
         adviser = self._adviser
         left = end - time.monotonic()
         if source == "policy" and adviser and adviser.wants(run, thought.confidence, left):
             try:
                 async with asyncio.timeout(left):
-                    advised = await adviser.advise(run, thought.action, left)
+                    advised = await adviser.advise(run, thought.action, left, game)
             except TimeoutError:
                 advised = Advised(None, True)
-            asked_claude = advised.asked_claude
             if advised.action is not None and run.is_legal(advised.action):
                 thought = thought._replace(action=advised.action)
                 source = "claude"
@@ -127,6 +141,8 @@ class Decider:
             thought = thought._replace(action=safest(run), confidence=0.0)
             request = request_of(thought.action, run, METHODS)
             assert request is not None
+        if adviser:
+            adviser.decided(game, run, thought.action, advised)
         total, others = _alternatives(run, request, asked.alternatives)
         return Decision(
             request_id=asked.request_id,
@@ -134,11 +150,29 @@ class Decider:
             source=source,
             policy=thought.policy,
             confidence=min(1.0, max(0.0, thought.confidence)),
-            asked_claude=asked_claude,
+            asked_claude=advised.asked_claude,
             alternatives=others,
             alternatives_total=total,
             took_ms=round((time.monotonic() - began) * 1000, 3),
         )
+
+    def _follow(self, asked: Decide, memory: Memory) -> str:
+        """Which game this is; tells the adviser when it, or the session's last one, is over."""
+        state, seed = asked.state, asked.state.get("seed")
+        known = isinstance(seed, str) and re.fullmatch(r"[A-Za-z0-9]{1,16}", seed)
+        game = asked.game_id or f"seed-{seed if known else 'unknown'}"
+        if self._adviser:
+            if memory.game and memory.game != game:
+                self._adviser.over(memory.game)
+            if state.get("state") == "GAME_OVER":
+                ante = state.get("ante_num")
+                self._adviser.over(
+                    game,
+                    won=state.get("won") is True,
+                    ante=ante if isinstance(ante, int) else None,
+                )
+        memory.game = game
+        return game
 
     async def choose(self, run: Run, deadline_s: float = 5.0) -> Action:
         """The policy's action, or the fallback's when it is late."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from jimbot.events.event import Event
+from jimbot.events.payloads import GameId
 
 PROTOCOL: Final = 1
 
@@ -89,6 +90,10 @@ class Decide(_Message):
     pack: Annotated[
         str, Field(max_length=64, description="key of the pack that was opened last")
     ] = ""
+    game_id: Annotated[
+        GameId | None,
+        Field(description="the game's, as in its events; told apart by the seed when null"),
+    ] = None
 
 
 class Heartbeat(_Message):

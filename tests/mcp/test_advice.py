@@ -94,7 +94,7 @@ def test_the_gateway_is_asked_what_it_understands(gateway: Gateway) -> None:
         adviser.wants(run, 1.0, 5.0)
     advised = ask(adviser, run, PLAY)
     legal = considered(run, PLAY)
-    assert advised == Advised(legal[-1], True)
+    assert advised == Advised(legal[-1], True, "a1")
     assert run.is_legal(legal[-1])
     question = gateway.asked[0]
     assert (question.preferred, question.decisions, len(question.legal)) == (0, 4, len(legal))

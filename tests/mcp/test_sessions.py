@@ -325,8 +325,12 @@ class Oracle:
     def wants(self, run: Run, confidence: float, left_s: float) -> bool:
         return True
 
-    async def advise(self, run: Run, action: Action, left_s: float) -> Advised:
+    async def advise(self, run: Run, action: Action, left_s: float, game: str = "") -> Advised:
         return Advised(self.action, True)
+
+    def decided(self, game: str, run: Run, action: Action, advised: Advised) -> None: ...
+
+    def over(self, game: str, *, won: bool | None = None, ante: int | None = None) -> None: ...
 
 
 @pytest.mark.parametrize(

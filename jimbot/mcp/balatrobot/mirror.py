@@ -73,9 +73,11 @@ class Memory:
         picks: how many more cards may be taken from the open pack; 0 when none is open.
         best_hand: the most chips that one hand brought.
         last_used: the key of the Tarot or Planet used last, which The Fool copies.
+        game: which game it is, for whoever keeps count of games.
     """
 
     def __init__(self) -> None:
+        self.game = ""
         self.pack = ""
         self.picks = 0
         self.best_hand = 0.0
