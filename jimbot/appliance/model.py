@@ -15,7 +15,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from jimbot.appliance import placement
 from jimbot.appliance.claude import ClaudeLimits
+from jimbot.appliance.environments import Environments
+from jimbot.appliance.images import Images
+from jimbot.appliance.logs import Logs
 from jimbot.appliance.retention import Retention
 from jimbot.appliance.stores import Stores
 from jimbot.errors import JimbotError
@@ -109,6 +113,12 @@ class Training(_Row):
     record_one_in: Annotated[int, Field(ge=1)]
 
 
+class Play(_Row):
+    """Who decides in live games: a policy's name, or `auto`, the learned one where it is usable."""
+
+    policy: str
+
+
 class Aggregation(_Row):
     flush_ms: Annotated[int, Field(ge=1)]
 
@@ -128,11 +138,16 @@ class Appliance(_Row):
     services: dict[str, Service]
     profiles: dict[str, Profile]
     training: Training
+    play: Play
     aggregation: Aggregation
     supervision: Supervision
+    logs: Logs
     retention: Retention
     stores: Stores
     claude: ClaudeLimits
+    placement: placement.Placement
+    images: Images
+    environments: Environments
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -141,6 +156,8 @@ class Appliance(_Row):
             *_share_problems(self),
             *_service_problems(self),
             *_port_problems(self),
+            *_placement_problems(self),
+            *_image_problems(self),
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -248,6 +265,19 @@ def _port_problems(table: Appliance) -> list[str]:
         f"port {port} is used by {' and '.join(names)}"
         for port, names in users.items()
         if len(names) > 1
+    ]
+
+
+def _placement_problems(table: Appliance) -> list[str]:
+    cores = {name: group.cores for name, group in table.groups.items()}
+    return placement.problems(table.placement, cores, table.machine.cores)
+
+
+def _image_problems(table: Appliance) -> list[str]:
+    return [
+        f"service {name} runs the image {service.image}, which [images] does not have"
+        for name, service in table.services.items()
+        if service.image not in table.images
     ]
 
 
