@@ -42,6 +42,26 @@ CREATE TABLE pairs (made REAL NOT NULL, cosine REAL NOT NULL, agreed INTEGER NOT
 """
 
 
+def answers(path: Path, *, days: float) -> list[tuple[bytes, bytes, str, int, float]]:
+    """`(key, pattern, action, position, confidence)` of a cache's answers that have not expired.
+
+    Empty where there is no cache. Safe beside the gateway that writes it.
+
+    Raises:
+        StoreError: the file cannot be used.
+    """
+    if not path.exists():
+        return []
+    database = connect(path, [_SCHEMA], durable=False)
+    try:
+        return database.execute(
+            "SELECT key, pattern, action, position, confidence FROM answers WHERE made >= ?"
+            " ORDER BY key", (time.time() - days * DAY_S,),
+        ).fetchall()  # fmt: skip
+    finally:
+        database.close()
+
+
 class _Entry:
     __slots__ = (
         "action", "alternative", "confidence", "difference", "kind", "made", "pattern", "position",

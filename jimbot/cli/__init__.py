@@ -20,6 +20,8 @@ COMMANDS = {
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
     "evaluate": ("evaluate", "Measure a policy on held-out seeds."),
     "export": ("export", "Write the trained policy to a file that plays with numpy alone."),
+    "bundle": ("bundle", "Write what a small machine needs to play to one file."),
+    "edge": ("edge", "Play from a bundle, offline, with the core alone."),
     "seed": ("seed", "Tell what a seed deals, ante by ante."),
     "game": ("game", "Serve the simulated game to programs written for BalatroBot."),
     "games": ("games", "List, show and replay the games in the log."),
@@ -91,6 +93,13 @@ class Options:
         from jimbot.appliance import Home
 
         return Home(self._home.absolute()) if self._home else Home.default()
+
+    @property
+    def table(self) -> Path | None:
+        """The table's file; None for the one in the package."""
+        if self._table is None and os.environ.get("JIMBOT_TABLE"):
+            return Path(os.environ["JIMBOT_TABLE"])
+        return self._table
 
     @property
     def appliance(self) -> Any:

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 # Below this confidence of the policy's an answer may be worth its price; whether it is, the
 # gateway decides, which knows the budget.
-_UNSURE: Final = 0.7
+UNSURE: Final = 0.7
 _HANDS: Final = 8
 _CHOICES: Final = 24
 # Kept of the deadline for the answer's way back.
@@ -48,7 +48,7 @@ class GatewayAdviser:
     def wants(self, run: Run, confidence: float, left_s: float) -> bool:
         self._decisions += 1
         return (
-            confidence < _UNSURE
+            confidence < UNSURE
             and left_s >= self._least_s
             and time.monotonic() >= self._rests_until
         )

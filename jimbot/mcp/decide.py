@@ -66,6 +66,12 @@ class Adviser(Protocol):
         """A game has ended; as its last decision showed it where nothing else is told."""
 
 
+class ClosingAdviser(Adviser, Protocol):
+    """One that holds what has to be closed."""
+
+    async def close(self) -> None: ...
+
+
 class _Thought(NamedTuple):
     action: Action
     confidence: float

@@ -7,8 +7,8 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -18,14 +18,12 @@ from jimbot.errors import PortTaken
 from jimbot.events import open_log
 from jimbot.mcp.advice import GatewayAdviser
 from jimbot.mcp.commit import Committer
-from jimbot.mcp.decide import Decider
+from jimbot.mcp.decide import ClosingAdviser, Decider
 from jimbot.mcp.door import Door
 from jimbot.mcp.metrics import Counts, Metrics
 from jimbot.mcp.server import EventServer
+from jimbot.policy import Policy, choose
 from jimbot.service import Health, configure_logging, http_app, serving, stop_event
-
-if TYPE_CHECKING:
-    from jimbot.policy import Policy
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +41,23 @@ class ServiceStatus(BaseModel):
 
 
 async def run(appliance: Appliance, home: Home) -> None:
+    """Serve with the table's policy, which asks the gateway when it is unsure; see `serve`."""
+    await serve(
+        appliance,
+        home,
+        lambda: choose(appliance.play.policy, home),
+        GatewayAdviser(appliance.url("claude"), appliance.claude.least_deadline_ms / 1000),
+    )
+
+
+async def serve(
+    appliance: Appliance, home: Home, policy: Callable[[], Policy], adviser: ClosingAdviser
+) -> None:
     """Serve until SIGTERM or SIGINT; then acknowledge what was committed, and stop.
+
+    Args:
+        policy: makes the policy that decides.
+        adviser: asked when that is unsure.
 
     Raises:
         LogError: the log cannot be used.
@@ -61,9 +75,8 @@ async def run(appliance: Appliance, home: Home) -> None:
         stack.callback(log.close)
         metrics = Metrics()
         committer = await stack.enter_async_context(Committer(log, metrics))
-        adviser = GatewayAdviser(appliance.url("claude"), appliance.claude.least_deadline_ms / 1000)
         stack.push_async_callback(adviser.close)
-        decider = Decider(_policy, adviser)
+        decider = Decider(policy, adviser)
         stack.callback(decider.close)
         decider.warm()
         events = EventServer(
@@ -91,12 +104,6 @@ async def run(appliance: Appliance, home: Home) -> None:
             task.cancel()
         _log.info("stopping")
     _log.info("stopped", extra={"fields": {"log_position": committer.position}})
-
-
-def _policy() -> Policy:
-    from jimbot.policy import make
-
-    return make("heuristic")
 
 
 def read_tokens(home: Home) -> frozenset[str] | None:

@@ -6,6 +6,8 @@ compiled: `jimbot.policy._compiled` chooses it on import, and has to be imported
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jimbot.errors import JimbotError
@@ -15,7 +17,11 @@ from jimbot.policy.protocol import Policy
 if TYPE_CHECKING:
     from jimbot.appliance.home import Home
 
+_log = logging.getLogger(__name__)
+
 NAMES = ("random", "heuristic", "search")
+AUTO = "auto"
+SHIPPED = "learned.npz"  # beside this file
 LEARNED = "latest"  # what `jimbot export` has put into the home
 
 
@@ -44,13 +50,8 @@ def make(name: str, *, seed: int = 0, home: Home | None = None) -> Policy:
         return HeuristicPolicy(seed)
     if name == LEARNED:
         from jimbot.policy.network import NetworkPolicy
-        from jimbot.policy.weights import FILE_NAME
 
-        if home is None:
-            from jimbot.appliance.home import Home
-
-            home = Home.default()
-        return NetworkPolicy(home.path / FILE_NAME)
+        return NetworkPolicy(learned_file(home))
     known = ", ".join((*NAMES, LEARNED))
     if name == "search":
         from jimbot.policy.search import SearchPolicy
@@ -59,4 +60,45 @@ def make(name: str, *, seed: int = 0, home: Home | None = None) -> Policy:
     raise UnknownPolicy(f"there is no policy {name!r}", hint=f"Policies: {known}")
 
 
-__all__ = ["COMPILED", "LEARNED", "NAMES", "Policy", "UnknownPolicy", "make"]
+def learned_file(home: Home | None = None) -> Path:
+    """What `LEARNED` plays: the home's export, or while there is none the one that is shipped."""
+    from jimbot.policy.weights import FILE_NAME
+
+    if home is None:
+        from jimbot.appliance.home import Home
+
+        home = Home.default()
+    own = home.path / FILE_NAME
+    shipped = Path(__file__).parent / SHIPPED
+    return own if own.exists() or not shipped.exists() else shipped
+
+
+def choose(name: str, home: Home) -> Policy:
+    """The policy of this name; of `AUTO` the learned one, or while there is none the heuristic.
+
+    Raises:
+        UnknownPolicy: no such policy.
+        PolicyFileError: the learned one was named, and cannot be used.
+    """
+    if name != AUTO:
+        return make(name, home=home)
+    from jimbot.policy.weights import PolicyFileError
+
+    try:
+        return make(LEARNED, home=home)
+    except PolicyFileError as error:
+        _log.warning("the heuristic plays: %s", error)
+        return make("heuristic")
+
+
+__all__ = [
+    "AUTO",
+    "COMPILED",
+    "LEARNED",
+    "NAMES",
+    "Policy",
+    "UnknownPolicy",
+    "choose",
+    "learned_file",
+    "make",
+]
