@@ -13,8 +13,6 @@ class Environment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     log_level: Literal["DEBUG", "INFO", "WARNING"]
-    log_days: Annotated[int, Field(ge=1, description="days that logs are kept")]
-    log_mb: Annotated[int, Field(ge=16, description="MiB that logs may take")]
     workers: tuple[int, int]
     backups: bool
     monitoring: bool
