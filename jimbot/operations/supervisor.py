@@ -16,7 +16,8 @@ import httpx
 import psutil
 
 from jimbot.appliance import Appliance, Home
-from jimbot.operations import health, process
+from jimbot.appliance.logs import LogLimits
+from jimbot.operations import health, logs, process
 from jimbot.operations.errors import OperationError
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Supervised:
     def __init__(self, name: str) -> None:
         self.name = name
         self.process: asyncio.subprocess.Process | None = None
+        self.output: logs.Pipe | None = None
         self.spawned: float | None = None  # until it is healthy
         self.started = asyncio.Event()
         self.healthy = asyncio.Event()
@@ -74,6 +76,8 @@ class Supervisor:
         self._changed = changed or (lambda: None)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
+        limits = LogLimits.of(appliance)
+        self._logs = {name: logs.LogFile(home, name, limits) for name in self.services}
         self._stopping = False
         # Held while a process is made, so that a sweep never takes a newborn for a stray.
         self._spawning = asyncio.Lock()
@@ -135,6 +139,10 @@ class Supervisor:
         if strays := self._strays():
             log.warning("killing what services left behind: %s", [p.pid for p in strays])
             await asyncio.to_thread(process.kill, strays)
+        for name, sink in self._logs.items():
+            if output := self.services[name].output:
+                output.close()
+            await asyncio.to_thread(sink.close)
         return killed
 
     def _waits_for(self, name: str) -> set[str]:
@@ -163,6 +171,8 @@ class Supervisor:
             assert service.process is not None
             code = await service.process.wait()
             await self._sweep()
+            if service.output:
+                await service.output.drained()
             if self._stopping:
                 return
             service.health = health.ServiceHealth(status="fail", reason=f"ended with code {code}")
@@ -181,15 +191,20 @@ class Supervisor:
     async def _spawn(self, service: Supervised) -> None:
         environment = os.environ | self._environment | {process.SUPERVISOR_PID: str(os.getpid())}
         async with self._spawning:
-            with self.log_file(service.name).open("ab") as file:
+            if service.output:
+                service.output.close()
+            service.output = output = logs.Pipe(self._logs[service.name])
+            try:
                 service.process = await asyncio.create_subprocess_exec(
                     *self._command(service.name),
                     stdin=asyncio.subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=file,
+                    stdout=output.write_end,
+                    stderr=output.write_end,
                     env=environment,
                     start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
                 )
+            finally:
+                output.started()
         service.spawned = time.monotonic()
         service.started.set()
         self._changed()

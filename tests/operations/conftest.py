@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,7 @@ def fakes(
                 "title": name,
                 "group": "api",
                 "memory_mb": 10,
-                "image": name,
+                "image": "jimbot-mcp",
                 "command": ["serve", name],
                 "ports": {"http": port},
                 "health": {"port": "http", "start_s": 5, "interval_s": 0.2, "timeout_s": 0.5},
@@ -83,8 +84,11 @@ def fakes(
 
 @pytest.fixture
 def read_log(home: Any) -> Callable[[str], str]:
+    """What a service said, without what the log adds to each line."""
+
     def read(name: str) -> str:
         path: Path = home.logs / f"{name}.jsonl"
-        return path.read_text() if path.exists() else ""
+        lines = path.read_text().splitlines() if path.exists() else []
+        return "\n".join(json.loads(line)["message"] for line in lines)
 
     return read
