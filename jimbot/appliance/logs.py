@@ -1,44 +1,33 @@
-"""How services' logs are kept: `[logs]` of the table, by age and size of its `[environments]`."""
+"""How services' logs are kept: `[logs]` of the appliance table."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-
-if TYPE_CHECKING:
-    from jimbot.appliance.model import Appliance
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ENVIRONMENT = "JIMBOT_ENVIRONMENT"
 
 
 class Logs(BaseModel):
-    """When a service's file is turned over, and whose retention counts where none is named."""
+    """A service's file is turned over at `rotate_mb`; its old ones go by age, then by size."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rotate_mb: Annotated[float, Field(gt=0, description="MiB of a service's current file")]
-    environment: Literal["development", "staging", "production"]
+    most_mb: Annotated[float, Field(gt=0, description="MiB of a service's old files together")]
+    environment: Annotated[str, Field(description="whose days count where none is named")]
+    days: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(description="by environment")]
 
+    @model_validator(mode="after")
+    def _has_its_own(self) -> Logs:
+        if self.environment not in self.days:
+            raise ValueError(f"days has none for {self.environment}")
+        return self
 
-class LogLimits(NamedTuple):
-    """What one service's files may come to: MiB of the current one, MiB and days of the old."""
-
-    rotate_mb: float
-    most_mb: float
-    days: float
-
-    @classmethod
-    def of(cls, appliance: Appliance) -> LogLimits:
-        """Of the environment that `$JIMBOT_ENVIRONMENT` names, else the table's own.
-
-        Services share what the environment gives logs, equally.
-        """
-        name = os.environ.get(ENVIRONMENT, "")
-        environments = appliance.environments
-        if name not in type(environments).model_fields:
-            name = appliance.logs.environment
-        chosen = getattr(environments, name)
-        ours = sum(bool(service.command) for service in appliance.services.values())
-        return cls(appliance.logs.rotate_mb, chosen.log_mb / max(ours, 1), chosen.log_days)
+    @property
+    def days_kept(self) -> float:
+        """Of the environment that `$JIMBOT_ENVIRONMENT` names, else of the table's own."""
+        named = os.environ.get(ENVIRONMENT, "")
+        return self.days.get(named, self.days[self.environment])

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from jimbot.appliance import Home
-from jimbot.appliance.logs import LogLimits
+from jimbot.appliance.logs import Logs
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class LogFile:
         limits: when to turn over and what to keep; nothing is ever turned over without.
     """
 
-    def __init__(self, home: Home, service: str, limits: LogLimits | None = None) -> None:
+    def __init__(self, home: Home, service: str, limits: Logs | None = None) -> None:
         self.path = home.logs / f"{service}.jsonl"
         self._service = service
         self._limits = limits
@@ -152,13 +152,13 @@ def _ends_a_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def tidy(folder: Path, service: str, limits: LogLimits) -> None:
+def tidy(folder: Path, service: str, limits: Logs) -> None:
     """Compress a service's old files, and remove those that are too old or too many."""
     try:
         for path in _old_files(folder, service):
             if path.suffix != ".gz":
                 _compress(path)
-        oldest = time.time() - limits.days * 86_400
+        oldest = time.time() - limits.days_kept * 86_400
         room = limits.most_mb * (1 << 20)
         for path in reversed(_old_files(folder, service)):  # the newest first
             room -= path.stat().st_size

@@ -16,7 +16,6 @@ import httpx
 import psutil
 
 from jimbot.appliance import Appliance, Home
-from jimbot.appliance.logs import LogLimits
 from jimbot.operations import health, logs, process
 from jimbot.operations.errors import OperationError
 
@@ -76,8 +75,7 @@ class Supervisor:
         self._changed = changed or (lambda: None)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
-        limits = LogLimits.of(appliance)
-        self._logs = {name: logs.LogFile(home, name, limits) for name in self.services}
+        self._logs = {name: logs.LogFile(home, name, appliance.logs) for name in self.services}
         self._stopping = False
         # Held while a process is made, so that a sweep never takes a newborn for a stray.
         self._spawning = asyncio.Lock()

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from jimbot.appliance import Appliance, Home
-from jimbot.appliance.logs import LogLimits
+from jimbot.appliance import Home
+from jimbot.appliance.logs import Logs
 from jimbot.operations import logs
 from jimbot.operations.logs import Follower, LogFile, Pipe, Wanted
 
-LIMITS = LogLimits(rotate_mb=1e-3, most_mb=1, days=30)
+LIMITS = Logs(
+    rotate_mb=1e-3, most_mb=1, environment="production", days={"production": 30, "staging": 1}
+)
 
 
 def _line(
@@ -79,21 +81,11 @@ def test_files_are_turned_over_compressed_and_still_read_in_order(home: Home) ->
     assert logs.services(home) == ["mcp"]
 
 
-def test_the_environment_says_how_long_logs_are_kept(
-    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+def test_old_files_go_by_age_of_the_environment_and_by_size(
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("JIMBOT_ENVIRONMENT", raising=False)
-    production = LogLimits.of(appliance)
-    assert production.days == appliance.environments.production.log_days
-    for name in ("development", "staging", "nonsense"):
-        monkeypatch.setenv("JIMBOT_ENVIRONMENT", name)
-        chosen = getattr(appliance.environments, name, appliance.environments.production)
-        assert LogLimits.of(appliance).days == chosen.log_days
-    ours = [service for service in appliance.services.values() if service.command]
-    assert production.most_mb * len(ours) == appliance.environments.production.log_mb
 
-
-def test_old_files_go_by_age_and_by_size(home: Home) -> None:
     def old_file(days: float, size: int = 10) -> Path:
         stamp = (datetime.now(UTC) - timedelta(days=days)).strftime(logs._STAMP)
         path = home.logs / f"mcp.{stamp}.jsonl.gz"
@@ -105,10 +97,11 @@ def test_old_files_go_by_age_and_by_size(home: Home) -> None:
     other.write_text("")
     logs.tidy(home.logs, "mcp", LIMITS)
     assert (kept.exists(), two_days.exists(), ancient.exists()) == (True, True, False)
-    logs.tidy(home.logs, "mcp", LIMITS._replace(days=1))
+    monkeypatch.setenv("JIMBOT_ENVIRONMENT", "staging")
+    logs.tidy(home.logs, "mcp", LIMITS)
     assert (kept.exists(), two_days.exists(), other.exists()) == (True, False, True)
     big = old_file(0.9, 200_000)
-    logs.tidy(home.logs, "mcp", LIMITS._replace(most_mb=0.1))
+    logs.tidy(home.logs, "mcp", LIMITS.model_copy(update={"most_mb": 0.1}))
     assert (kept.exists(), big.exists()) == (True, False)
 
 
