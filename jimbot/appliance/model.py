@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jimbot.appliance import placement
+from jimbot.appliance.alerts import Alerts
 from jimbot.appliance.claude import ClaudeLimits
 from jimbot.appliance.environments import Environments
 from jimbot.appliance.images import Images
@@ -142,6 +143,7 @@ class Appliance(_Row):
     aggregation: Aggregation
     supervision: Supervision
     logs: Logs
+    alerts: Alerts
     retention: Retention
     stores: Stores
     claude: ClaudeLimits
