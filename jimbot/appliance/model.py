@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jimbot.appliance import placement
+from jimbot.appliance.backup import Backup
 from jimbot.appliance.alerts import Alerts
 from jimbot.appliance.claude import ClaudeLimits
 from jimbot.appliance.environments import Environments
@@ -150,6 +151,7 @@ class Appliance(_Row):
     placement: placement.Placement
     images: Images
     environments: Environments
+    backup: Backup
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
