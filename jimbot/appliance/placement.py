@@ -1,4 +1,4 @@
-"""Which cores and which memory node each group gets: `[placement]` of the appliance table.
+"""What each group gets of the machine when it is short: `[placement]` of the appliance table.
 
 Read by every runtime that pins: systemd's slices, containers and the supervisor.
 """
@@ -6,17 +6,26 @@ Read by every runtime that pins: systemd's slices, containers and the supervisor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Placement(BaseModel):
-    """`cpus`: a list of cores a group, as the kernel writes it (`0-1,4`). `numa_nodes` likewise."""
+    """`cpus`: a list of cores a group, as the kernel writes it (`0-1,4`). `numa_nodes` likewise.
+
+    `cpu_weight` and `oom_score` are the kernel's, a group: who runs first when cores are wanted by
+    several, and who is killed first (the highest) when memory is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cpus: dict[str, str]
+    cpu_weight: dict[str, Annotated[int, Field(ge=1, le=10000)]]
+    oom_score: dict[str, Annotated[int, Field(ge=-1000, le=1000)]]
+    memory_high: Annotated[
+        float, Field(gt=0, le=1, description="share of its limit from which a group is throttled")
+    ]
     numa_policy: Literal["default", "preferred", "bind", "local"]
     numa_nodes: str
 
