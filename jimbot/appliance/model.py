@@ -22,6 +22,7 @@ from jimbot.appliance.claude import ClaudeLimits
 from jimbot.appliance.environments import Environments
 from jimbot.appliance.images import Images
 from jimbot.appliance.logs import Logs
+from jimbot.appliance.maintenance import Maintenance
 from jimbot.appliance.retention import Retention
 from jimbot.appliance.stores import Stores
 from jimbot.errors import JimbotError
@@ -151,6 +152,7 @@ class Appliance(_Row):
     placement: placement.Placement
     images: Images
     environments: Environments
+    maintenance: Maintenance
     backup: Backup
 
     @model_validator(mode="after")
