@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jimbot.analytics.alerts import routes as alert_routes
+from jimbot.analytics.alerts.models import Alerts
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.figures import Figures, NoSuchGame
 from jimbot.analytics.guard import Guard
@@ -114,6 +116,7 @@ def create_app(
     checks: ServiceChecks,
     metrics: Metrics,
     health: Callable[[], Health],
+    alerts: Callable[[], Alerts] = alert_routes.nobody_looks,
 ) -> tuple[FastAPI, Hub]:
     """The application, and the hub of its streams, which is to be closed before it stops."""
     app = http_app("JimBot analytics", health, registry=metrics.registry, description=_DESCRIPTION)
@@ -127,6 +130,7 @@ def create_app(
     hub = Hub(look)
     metrics.stream_clients.set_function(lambda: hub.clients)
     app.include_router(_api(figures, checks, hub))
+    app.include_router(alert_routes.router(alerts))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for path, file in (("/", "index.html"), ("/docs", "docs.html")):
         app.add_api_route(

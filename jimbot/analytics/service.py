@@ -6,10 +6,12 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from jimbot.analytics.alerts.watch import Watch
 from jimbot.analytics.api import create_app
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.figures import Figures
 from jimbot.analytics.projections import Projections
+from jimbot.analytics.scrape import Scraper
 from jimbot.analytics.services import ServiceChecks
 from jimbot.appliance import Appliance, Home
 from jimbot.service import configure_logging, serving, stop_event
@@ -39,11 +41,14 @@ async def run(appliance: Appliance, home: Home) -> None:
         checks = ServiceChecks(appliance, home, ("analytics", projections.health))
         stack.push_async_callback(checks.close)
         metrics = Metrics(figures.summary, projections.statuses, checks.last)
-        app, hub = create_app(figures, checks, metrics, projections.health)
+        scraper = Scraper(appliance, "analytics", metrics.registry, checks.last)
+        stack.push_async_callback(scraper.close)
+        watch = Watch(appliance, home, scraper.samples, registry=metrics.registry)
+        app, hub = create_app(figures, checks, metrics, projections.health, watch.answer)
         await stack.enter_async_context(serving(app, port))
         stack.push_async_callback(hub.close)
-        checking = asyncio.create_task(_keep_checking(checks))
-        stack.callback(checking.cancel)
+        for forever in (_keep_checking(checks), watch.run()):
+            stack.callback(asyncio.create_task(forever).cancel)
         _log.info("ready", extra={"fields": {"port": port}})
         await stop.wait()
         _log.info("stopping")

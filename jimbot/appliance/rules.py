@@ -177,7 +177,7 @@ def rules(appliance: Appliance) -> list[Rule]:
     known = {definition.name for definition in DEFINITIONS}
     if unmatched := known.symmetric_difference(rows):
         raise TableError(
-            f"[alerts.rules] and the alerts that there are differ in: {', '.join(sorted(unmatched))}",
+            f"[alerts.rules] and jimbot.appliance.rules differ in: {', '.join(sorted(unmatched))}",
             hint="Give each alert its thresholds in the table",
         )
     found = []

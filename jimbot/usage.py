@@ -1,0 +1,252 @@
+"""What running services use: memory, processor time, GPU; and what the home takes on the disk.
+
+Read from the state that `jimbot up` leaves (`run/up.json`), so that any process may ask.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from jimbot.appliance import Appliance, Home
+
+_MB = 1 << 20
+_NVIDIA_TIMEOUT_S = 5.0
+
+
+class Usage(NamedTuple):
+    """One service with the processes below it. `memory` counts a page that they share once.
+
+    `cpu_s` is processor time since its start; `gpu_memory` is None where no GPU can be asked.
+    """
+
+    service: str
+    pid: int
+    started: float  # seconds since 1970
+    processes: int
+    memory: int  # bytes
+    cpu_s: float
+    gpu_memory: int | None  # bytes
+
+
+class Gpu(NamedTuple):
+    """One GPU; bytes, a share of 0 to 1, degrees Celsius. What it does not tell is None."""
+
+    number: str
+    name: str
+    memory_used: int
+    memory_size: int
+    busy: float | None
+    temperature: float | None
+
+
+class Running(NamedTuple):
+    """The `jimbot up` that runs on a home: service → (pid, start), None for one not started."""
+
+    pid: int
+    started: float
+    profile: str
+    services: dict[str, tuple[int, float] | None]
+
+
+def running(home: Home) -> Running | None:
+    """Who runs on a home now; None without anybody."""
+    try:
+        run: dict[str, Any] = json.loads((home.run / "up.json").read_bytes())
+        if not _is_same(run["pid"], run["started"]):
+            return None
+        services = {
+            name: (row["pid"], row["started"]) if row else None
+            for name, row in run["services"].items()
+        }
+        return Running(run["pid"], run["started"], run["profile"], services)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]:
+    """What each running service uses.
+
+    Args:
+        on_gpu: GPU memory (bytes) by pid, as `gpu_processes` tells it.
+    """
+    run = running(home)
+    found = []
+    for name, one in (run.services if run else {}).items():
+        if one is not None and (usage := _of_tree(name, *one, on_gpu)):
+            found.append(usage)
+    return found
+
+
+def limit_bytes(appliance: Appliance, service: str, together: Iterable[str]) -> int:
+    """A service's memory by the table. Ray's workers live below the head where they have no
+    process of their own (`together`: the services that have)."""
+    share = appliance.service(service).memory_mb
+    if service == "ray-head" and "ray-worker" not in together:
+        share += appliance.service("ray-worker").memory_mb
+    return share * _MB
+
+
+def gpus() -> list[Gpu] | None:
+    """Every NVIDIA GPU; None where there is no way to ask."""
+    fields = "index,name,memory.used,memory.total,utilization.gpu,temperature.gpu"
+    rows = _nvidia(f"--query-gpu={fields}")
+    if rows is None:
+        return None
+    found = []
+    for index, name, used, size, busy, temperature in rows:
+        share = _number(busy)
+        found.append(
+            Gpu(
+                index,
+                name,
+                int((_number(used) or 0) * _MB),
+                int((_number(size) or 0) * _MB),
+                None if share is None else share / 100,
+                _number(temperature),
+            )
+        )
+    return found
+
+
+def gpu_processes() -> dict[int, int] | None:
+    """GPU memory (bytes) by pid; None where there is no way to ask."""
+    rows = _nvidia("--query-compute-apps=pid,used_memory")
+    if rows is None:
+        return None
+    found: dict[int, int] = {}
+    for pid, used in rows:
+        if pid.isdigit():
+            found[int(pid)] = found.get(int(pid), 0) + int((_number(used) or 0) * _MB)
+    return found
+
+
+def folder_bytes(path: Path) -> int:
+    """What a file or a folder takes on the disk, holes and links not counted."""
+    total = 0
+    try:
+        if path.is_file():
+            return _on_disk(path.stat())
+        for entry in os.scandir(path):
+            if entry.is_dir(follow_symlinks=False):
+                total += folder_bytes(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False):
+                total += _on_disk(entry.stat())
+    except OSError:  # gone meanwhile
+        pass
+    return total
+
+
+def storage(home: Home) -> dict[str, int]:
+    """Bytes by part of the home: events, metrics, knowledge, checkpoints, logs, …"""
+    try:
+        parts = [entry for entry in os.scandir(home.path) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return {}
+    return {entry.name: folder_bytes(Path(entry.path)) for entry in parts}
+
+
+def disk(home: Home) -> tuple[int, int]:
+    """Used and all bytes of the file system that holds the home.
+
+    Raises:
+        OSError: there is no such directory.
+    """
+    usage = shutil.disk_usage(home.path)
+    return usage.total - usage.free, usage.total
+
+
+def _of_tree(name: str, pid: int, started: float, on_gpu: dict[int, int] | None) -> Usage | None:
+    try:
+        if not _is_same(pid, started):
+            return None
+        top = psutil.Process(pid)
+        members = [top, *top.children(recursive=True)]
+    except psutil.Error:
+        return None
+    memory, cpu_s = 0, 0.0
+    for member in members:
+        try:
+            memory += _memory(member, alone=len(members) == 1)
+            cpu_s += sum(member.cpu_times()[:4])
+        except psutil.Error:
+            continue
+    on_our_gpu = None
+    if on_gpu is not None:
+        on_our_gpu = sum(on_gpu.get(member.pid, 0) for member in members)
+    return Usage(name, pid, started, len(members), memory, cpu_s, on_our_gpu)
+
+
+def _memory(process: psutil.Process, *, alone: bool) -> int:
+    """Proportional where pages may be shared with its siblings: reading that takes milliseconds."""
+    if alone:
+        return int(process.memory_info().rss)
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.AccessDenied, AttributeError):
+        return int(process.memory_info().rss)
+
+
+def _is_same(pid: int, started: float) -> bool:
+    """Whether the process of that pid is the one that started then."""
+    try:
+        return abs(psutil.Process(pid).create_time() - started) < 1
+    except psutil.Error:
+        return False
+
+
+def _on_disk(stat: os.stat_result) -> int:
+    return stat.st_blocks * 512
+
+
+def _nvidia(query: str) -> list[list[str]] | None:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [program, query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=_NVIDIA_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    rows = csv.reader(answer.stdout.splitlines(), skipinitialspace=True)
+    return [[cell.strip() for cell in row] for row in rows if row]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:  # "[N/A]"
+        return None
+
+
+class Rates:
+    """Processor cores in use, from two readings of the time that was used."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[int, float, float]] = {}
+
+    def cores(self, usages: Iterable[Usage]) -> dict[str, float | None]:
+        """Cores by service since the reading before; None at a service's first."""
+        now = time.monotonic()
+        found: dict[str, float | None] = {}
+        for one in usages:
+            before = self._before.get(one.service)
+            found[one.service] = None
+            if before and before[0] == one.pid and now > before[2]:
+                found[one.service] = max(one.cpu_s - before[1], 0.0) / (now - before[2])
+            self._before[one.service] = (one.pid, one.cpu_s, now)
+        return found
