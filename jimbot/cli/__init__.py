@@ -29,6 +29,9 @@ COMMANDS = {
     "costs": ("costs", "Tell what Claude costs."),
     "init-db": ("initdb", "Create the stores' schemas and the game knowledge."),
     "db": ("db", "Tell how the stores are, migrate and rebuild them."),
+    "render": ("render", "Write manifests, alert rules and dashboards from the table."),
+    "backup": ("backup", "Make and prove backups."),
+    "restore": ("restore", "Bring a home back from a backup."),
     "config": ("config", "Check and show the appliance table."),
     "serve": ("serve", "Run one service in the foreground."),
 }
