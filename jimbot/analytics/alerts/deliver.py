@@ -137,11 +137,12 @@ class MailTo:
     def send(self, notices: Sequence[Notice]) -> None:
         how = self._how
         try:
+            password = _secret(self._password_file) if how.user else ""
             with smtplib.SMTP(how.host, how.port, timeout=_TIMEOUT_S) as server:
                 if how.starttls:
                     server.starttls(context=ssl.create_default_context())
                 if how.user:
-                    server.login(how.user, _secret(self._password_file))
+                    server.login(how.user, password)
                 server.send_message(letter(how, notices))
         except (OSError, smtplib.SMTPException) as error:
             raise NotDelivered(
