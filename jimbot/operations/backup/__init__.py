@@ -5,6 +5,21 @@
 
 from __future__ import annotations
 
-from jimbot.operations.backup.status import BackupStatus, backup_age, status
+from jimbot.operations.backup.errors import BackupError, BackupRunning, NotSetUp
+from jimbot.operations.backup.record import BackupStatus, backup_age, due, status
+from jimbot.operations.backup.runner import BackupResult, Proof, run, set_up, verify
 
-__all__ = ["BackupStatus", "backup_age", "status"]
+__all__ = [
+    "BackupError",
+    "BackupResult",
+    "BackupRunning",
+    "BackupStatus",
+    "NotSetUp",
+    "Proof",
+    "backup_age",
+    "due",
+    "run",
+    "set_up",
+    "status",
+    "verify",
+]
