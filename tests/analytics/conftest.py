@@ -101,7 +101,12 @@ class Analytics(NamedTuple):
 
     def caught_up(self, position: int) -> None:
         """Wait until both projections are there, and figures made before are forgotten."""
-        until(lambda: all(it.position >= position for it in self.projections.statuses()))
+        until(
+            lambda: all(
+                it.position >= position and it.state != "starting"
+                for it in self.projections.statuses()
+            )
+        )
         self.figures.forget()
 
 
