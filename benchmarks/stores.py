@@ -2,6 +2,8 @@
 
 - projection: finished games a second from the log's form into the series and into the graph, in
   batches as a follower that is far behind reads them;
+- follow: events of the log a second, read from its file and folded: games as training leaves them,
+  one in `training.record_one_in` kept action by action;
 - series: how long questions of the dashboard take over the last quarter of a day and over
   everything, with a million points of one name;
 - history: the same over a year of ten million points, raw ones kept for a week;
@@ -24,7 +26,9 @@ from pathlib import Path
 
 import psutil
 
-from jimbot.events import Event, Recorded
+from jimbot.appliance import load
+from jimbot.events import Event, EventLog, Recorded
+from jimbot.events.sqlite import SQLiteEventLog
 from jimbot.game import catalogue
 from jimbot.game.hands import HAND_NAMES
 from jimbot.knowledge import projection as knowledge
@@ -85,6 +89,49 @@ def folded(
         took = time.perf_counter() - began
         spent, slowest = spent + took, max(slowest, took)
     return count / spent, slowest * 1000
+
+
+def write_log(log: EventLog, count: int, one_in: int) -> int:
+    """A log of so many games, one in `one_in` with its actions; how many events it has."""
+    actions = 200
+    for batch in games(count):
+        items = []
+        for entry in batch:
+            game = entry.event.payload["game_id"]
+            if entry.position % one_in == 0:
+                items += [(f"game-{game}", action(n, game)) for n in range(actions)]
+            items.append((f"game-{game}", entry.event))
+        log.append(items)
+    return log.position()
+
+
+def action(number: int, game: str) -> Event:
+    payload = {"game_id": game, "number": number, "action": [0, 0, [1, 2, 3]], "digest": "0" * 16}
+    return Event(type="GAME_ACTION", source="bench", payload=payload)
+
+
+def measure_follow(directory: Path, count: int) -> dict[str, float]:
+    """What a projection that begins anew does with a log, as `Follower` reads it."""
+    log = SQLiteEventLog(directory / "log.sqlite")
+    events = write_log(log, count, load().training.record_one_in)
+    figures: dict[str, float] = {"follow_events": events}
+    series = SQLiteSeries(directory / "followed.sqlite")
+    graph = CachedGraph(LadybugGraph(directory / "followed.ladybug"))
+    seed(graph)
+    for name, store, room, size in (
+        ("series", series, metrics, BATCH),
+        ("graph", graph, knowledge, GRAPH_BATCH),
+    ):
+        began = time.perf_counter()
+        reached, head = 0, log.position()
+        while reached < head:
+            batch = log.read(after=reached, limit=size, types=room.TYPES)
+            reached = batch[-1].position if len(batch) == size else head
+            room.fold(store, batch, position=reached)
+        figures[f"follow_{name}_events_per_s"] = events / (time.perf_counter() - began)
+        store.close()
+    log.close()
+    return figures
 
 
 def timed(ask: Callable[[], object], times: int) -> tuple[float, float]:
@@ -233,6 +280,8 @@ def main() -> None:
         print("history ...", file=sys.stderr)
         if options.history:
             figures |= measure_history(Path(directory) / "history.sqlite", options.history)
+        print("follow ...", file=sys.stderr)
+        figures |= measure_follow(Path(directory), options.games)
         print("graph ...", file=sys.stderr)
         figures |= measure_graph(Path(directory) / "graph.ladybug", options.games)
     if options.json:

@@ -228,16 +228,9 @@ def _insert(
     expected: Mapping[str, int],
 ) -> list[Appended]:
     """Insert those of `rows` that are not stored yet; inside the caller's transaction."""
-    ids = json.dumps([event.event_id for _, event, _, _ in rows])
-    streams = json.dumps(list({stream for stream, _, _, _ in rows}))
-    known: dict[str, int] = dict(
-        writer.execute(
-            "SELECT event_id, position FROM events"
-            " WHERE event_id IN (SELECT value FROM json_each(?))",
-            [ids],
-        )
+    known, revisions = (
+        _known(writer, rows) if len(rows) > 1 else _known_of_one(writer, *rows[0][:2])
     )
-    revisions: dict[str, int] = dict(writer.execute(_REVISIONS, [streams]))
     for stream in {stream for stream, event, _, _ in rows if event.event_id not in known}:
         if (wanted := expected.get(stream)) is not None and wanted != revisions[stream]:
             raise WrongRevision(
@@ -276,6 +269,32 @@ def _insert(
     writer.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", new)
     _count(writer, counts)
     return results
+
+
+def _known(
+    writer: sqlite3.Connection, rows: Sequence[tuple[str, Event, str, bytes | None]]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Positions of the events that are stored already, by id; revisions of the streams."""
+    ids = json.dumps([event.event_id for _, event, _, _ in rows])
+    streams = json.dumps(list({stream for stream, _, _, _ in rows}))
+    query = (
+        "SELECT event_id, position FROM events WHERE event_id IN (SELECT value FROM json_each(?))"
+    )
+    return dict(writer.execute(query, [ids])), dict(writer.execute(_REVISIONS, [streams]))
+
+
+def _known_of_one(
+    writer: sqlite3.Connection, stream: str, event: Event
+) -> tuple[dict[str, int], dict[str, int]]:
+    """The same of a single event, which no list has to be taken apart for."""
+    found = writer.execute(
+        "SELECT position FROM events WHERE event_id = ?", [event.event_id]
+    ).fetchone()
+    (revision,) = writer.execute(
+        "SELECT max(coalesce((SELECT max(revision) FROM events WHERE stream = ?1), -1),"
+        " coalesce((SELECT revision FROM trimmed WHERE stream = ?1), -1))", [stream]
+    ).fetchone()  # fmt: skip
+    return ({event.event_id: found[0]} if found else {}), {stream: revision}
 
 
 def _remove(writer: sqlite3.Connection, rows: Sequence[tuple[int, str, int, str]]) -> None:
