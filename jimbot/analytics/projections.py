@@ -221,10 +221,16 @@ class Follower(Generic[S]):
 class Projections:
     """The projections of one home, and how they are together."""
 
-    def __init__(self, home: Home, keep: GraphRetention | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        keep: GraphRetention | None = None,
+        timed: Callable[[GraphStore], GraphStore] = lambda graph: graph,
+    ) -> None:
         """
         Args:
             keep: how large the graph may grow.
+            timed: puts a watch around the open graph.
         """
         from jimbot.knowledge import projection as graph_projection
         from jimbot.knowledge.prune import Ceiling
@@ -243,7 +249,7 @@ class Projections:
         self.knowledge: Follower[GraphStore] = Follower(
             "knowledge",
             home,
-            lambda: open_graph(home),
+            lambda: timed(open_graph(home)),
             lambda store, batch, reached: graph_projection.fold(
                 store, batch, position=reached, ceiling=ceiling
             ),

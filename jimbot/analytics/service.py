@@ -10,9 +10,11 @@ from jimbot.analytics.alerts.watch import Watch
 from jimbot.analytics.api import create_app
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.figures import Figures
+from jimbot.analytics.machine import Machine
 from jimbot.analytics.projections import Projections
 from jimbot.analytics.scrape import Scraper
 from jimbot.analytics.services import ServiceChecks
+from jimbot.analytics.timed import TimedGraph, graph_query_seconds
 from jimbot.appliance import Appliance, Home
 from jimbot.service import configure_logging, serving, stop_event
 
@@ -33,21 +35,34 @@ async def run(appliance: Appliance, home: Home) -> None:
     home.prepare()
     port = appliance.service("analytics").ports["http"]
     async with AsyncExitStack() as stack:
-        projections = Projections(home, appliance.retention.graph)
+        graph_seconds = graph_query_seconds()
+        projections = Projections(
+            home, appliance.retention.graph, lambda graph: TimedGraph(graph, graph_seconds)
+        )
         projections.start()
         stack.push_async_callback(asyncio.to_thread, projections.stop)
         figures = Figures(home, projections)
         stack.callback(figures.close)
         checks = ServiceChecks(appliance, home, ("analytics", projections.health))
         stack.push_async_callback(checks.close)
-        metrics = Metrics(figures.summary, projections.statuses, checks.last)
+        machine = Machine(appliance, home)
+        stack.callback(machine.close)
+        metrics = Metrics(
+            figures.summary,
+            projections.statuses,
+            checks.last,
+            series=lambda: projections.metrics.store,
+            log_up=machine.log_up,
+            graph_query_seconds=graph_seconds,
+        )
+        metrics.registry.register(machine)
         scraper = Scraper(appliance, "analytics", metrics.registry, checks.last)
         stack.push_async_callback(scraper.close)
         watch = Watch(appliance, home, scraper.samples, registry=metrics.registry)
         app, hub = create_app(figures, checks, metrics, projections.health, watch.answer)
         await stack.enter_async_context(serving(app, port))
         stack.push_async_callback(hub.close)
-        for forever in (_keep_checking(checks), watch.run()):
+        for forever in (_keep_checking(checks), machine.run(), watch.run()):
             stack.callback(asyncio.create_task(forever).cancel)
         _log.info("ready", extra={"fields": {"port": port}})
         await stop.wait()
