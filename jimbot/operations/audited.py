@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,5 +25,6 @@ def audited(home: Home, action: str, **before: Any) -> Iterator[dict[str, Any]]:
         after["error"] = str(error) or type(error).__name__
         raise
     finally:
-        audit = importlib.import_module("jimbot.security.audit")
+        from jimbot.security import audit
+
         audit.record(home, action=action, result=result, before=before, after=after)

@@ -23,16 +23,17 @@ from jimbot.operations.backup import lock, manifest, runner
 from jimbot.operations.backup.dumps import MADE_FROM_LOG
 from jimbot.operations.backup.errors import BackupError
 from jimbot.operations.backup.manifest import SERVERS, Manifest
-from jimbot.operations.backup.restic import Repository, Snapshot
 from jimbot.operations.backup.record import folder
+from jimbot.operations.backup.restic import Repository, Snapshot
 
 Say = Callable[[str], None]
 
 _UNFINISHED = ".restoring"
 """In a directory that is not a home yet."""
 
-# What is in a home before anything was done with it, and what a restore takes over.
-_KEPT = ("secrets", "backup")
+# What is in a home before anything was done with it, and what a restore takes over. The record
+# of what was done does not go back in time.
+_KEPT = ("secrets", "backup", "audit")
 _SCRATCH = ("run", "logs", "doctor")
 _NOT_KEPT = ("cache", "lock", "scratch-*", "set-aside")
 
@@ -210,11 +211,11 @@ def _put_home_in_place(to: Home, made: Path, occupied: bool) -> str:
     """Let the new home take the old one's place; where the old one is then, if it was one."""
     for name in _KEPT:
         if (to.path / name).is_dir():
+            shutil.rmtree(made / name, ignore_errors=True)
             shutil.copytree(
                 to.path / name,
                 made / name,
                 ignore=shutil.ignore_patterns(*_NOT_KEPT),
-                dirs_exist_ok=True,
             )
     made.chmod(0o700)
     _sync_tree(made)

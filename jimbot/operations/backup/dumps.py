@@ -13,11 +13,12 @@ that the backup does not have.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -37,6 +38,7 @@ MADE_FROM_LOG = frozenset({"metrics"})
 """Folders that the log makes again, so that an hourly backup does without."""
 
 _LAST = "events"
+_AUDIT = "audit"
 _PASSED_OVER = ("-wal", "-shm", "-journal", ".partial", ".new")
 
 
@@ -76,11 +78,12 @@ def copy(
     """
     for name in names:
         progress(f"copying {name}")
-        for path in _files(home.path / name):
-            target = to / path.relative_to(home.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # gone meanwhile: an old checkpoint
-                _copy_file(path, target, linked=name == home.checkpoints.name)
+        with _still(home.path / name):
+            for path in _files(home.path / name):
+                target = to / path.relative_to(home.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # gone meanwhile: an old checkpoint
+                    _copy_file(path, target, linked=name == home.checkpoints.name)
 
 
 def copy_sqlite(path: Path, to: Path) -> None:
@@ -91,6 +94,17 @@ def copy_sqlite(path: Path, to: Path) -> None:
         source.backup(target, pages=-1)
         # In one file: the copy is only read from now on.
         target.execute("PRAGMA journal_mode = DELETE")
+
+
+@contextmanager
+def _still(path: Path) -> Iterator[None]:
+    """Keep the audit log from being appended to: its files and its head belong together."""
+    if path.name != _AUDIT or not (path / ".lock").exists():
+        yield
+        return
+    with (path / ".lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
 
 
 def _copy_file(path: Path, target: Path, *, linked: bool) -> None:

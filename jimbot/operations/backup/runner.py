@@ -236,9 +236,7 @@ def _run(appliance: Appliance, home: Home, kind: Kind, say: Say) -> BackupResult
     gone = there.forget(kind, getattr(appliance.backup.keep, kind), prune=kind != "hourly")
     now = datetime.now(UTC)
     last = record.read(home)
-    record.update(
-        home, last=last.last | {kind: now}, problem="", snapshots=len(there.snapshots())
-    )
+    record.update(home, last=last.last | {kind: now}, problem="", snapshots=len(there.snapshots()))
     return BackupResult(
         kind=kind,
         snapshot=summary.snapshot[:8],

@@ -95,7 +95,7 @@ def give_password(home: Home, text: str = PASSWORD) -> Path:
 
 
 def fill(home: Home, games: range = range(20)) -> None:
-    """Games in the log and in the series, a checkpoint, a policy, an audit trail, a secret."""
+    """Games in the log and in the series, a checkpoint, a policy, notes, a secret."""
     log = open_log(home)
     log.append([("s", Event(type="HEARTBEAT", source="x", timestamp=START)) for _ in games])
     log.append([(r.stream, r.event) for r in (game(n, won=n % 4 == 0) for n in games)])
@@ -107,8 +107,8 @@ def fill(home: Home, games: range = range(20)) -> None:
     checkpoint.mkdir(parents=True, exist_ok=True)
     (checkpoint / "weights").write_bytes(bytes(games) * 1000)
     (home.path / "policy.npz").write_bytes(b"weights")
-    (home.path / "audit").mkdir(exist_ok=True)
-    (home.path / "audit" / "audit.jsonl").write_text('{"action": "deploy"}\n{"half')
+    (home.path / "notes").mkdir(exist_ok=True)
+    (home.path / "notes" / "notes.jsonl").write_text('{"whole": 1}\n{"half')
     (home.path / "certs").mkdir(exist_ok=True)
     (home.path / "certs" / "mcp.key").write_text("private")
     (home.path / "certs" / "mcp.crt").write_text("public")

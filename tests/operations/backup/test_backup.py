@@ -30,19 +30,19 @@ def test_it_holds_what_cannot_be_made_again_and_no_secret(
     (snapshot,) = there.snapshots()
     files = there.files(snapshot.id)
     assert {name.split("/")[0] for name in files} == {
-        "audit",
         "certs",
         "checkpoints",
         "configuration",
         "events",
         "manifest.json",
+        "notes",
         "policy.npz",
     }
     assert "certs/mcp.crt" in files
     assert "certs/mcp.key" not in files
     assert result.files == len(files) - 1
     # A line that was half written when it was copied is no line.
-    assert there.read(snapshot.id, "audit/audit.jsonl") == b'{"action": "deploy"}\n'
+    assert there.read(snapshot.id, "notes/notes.jsonl") == b'{"whole": 1}\n'
     # Nothing is left of the copy, nor of anything else that would grow.
     assert sorted(path.name for path in record.folder(filled).iterdir()) == [
         "cache",
