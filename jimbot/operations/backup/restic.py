@@ -13,17 +13,26 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import psutil
 
 from jimbot.appliance.backup import KINDS, Kind, Place
 from jimbot.operations.backup.errors import BackupError, NotSetUp
 
 TAG = "jimbot"
+
+T = TypeVar("T")
+
 _SHORT_S, _LONG_S = 120.0, 6 * 3600.0
+_LOCK_S = 60.0
+_LOCK = re.compile(r"already locked (?:exclusively )?by PID (\d+) on (\S+)")
 _PR_SET_PDEATHSIG = 1
 _SECRET_IN_ADDRESS = re.compile(r"//[^/@]*@")
 
@@ -39,6 +48,24 @@ class Snapshot(NamedTuple):
     @property
     def short(self) -> str:
         return self.id[:8]
+
+
+class _Locked(BackupError):
+    """Another restic has the repository."""
+
+    def __init__(self, repository: str, pid: int, host: str) -> None:
+        super().__init__(
+            f"{repository} is locked by a restic (pid {pid} on {host})",
+            hint="Wait for it, or end it; then try again",
+        )
+        self.pid, self.host = pid, host
+
+    def by_zombie(self) -> bool:
+        try:
+            ended = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+        return ended and self.host == socket.gethostname()
 
 
 class Summary(NamedTuple):
@@ -99,15 +126,19 @@ class Repository:
         """Write what is in a directory; what an interrupted run has sent is not sent again."""
         summary: dict[str, Any] = {}
         arguments = ("backup", ".", "--json", "--tag", f"{TAG},{kind}", "--ignore-inode")
-        for line in self._lines(*arguments, cwd=directory, timeout_s=_LONG_S):
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue
-            if message.get("message_type") == "status":
-                progress(float(message.get("percent_done", 0.0)))
-            elif message.get("message_type") == "summary":
-                summary = message
+
+        def write() -> None:
+            for line in self._lines(*arguments, cwd=directory, timeout_s=_LONG_S):
+                try:
+                    message = json.loads(line)
+                except ValueError:
+                    continue
+                if message.get("message_type") == "status":
+                    progress(float(message.get("percent_done", 0.0)))
+                elif message.get("message_type") == "summary":
+                    summary.update(message)
+
+        self._patiently(write)
         if "snapshot_id" not in summary:
             raise BackupError("restic wrote no snapshot", hint="Try again; see its messages above")
         return Summary(
@@ -167,7 +198,23 @@ class Repository:
         self._run("unlock", timeout_s=_SHORT_S)
 
     def _run(self, *arguments: str, timeout_s: float = _LONG_S) -> str:
-        return self._bytes(*arguments, timeout_s=timeout_s).decode("utf-8", "replace")
+        return self._patiently(
+            lambda: self._bytes(*arguments, timeout_s=timeout_s).decode("utf-8", "replace")
+        )
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Wait for locks of others: a restic that is being killed gives its own back last."""
+        deadline = time.monotonic() + _LOCK_S
+        while True:
+            try:
+                return call()
+            except _Locked as error:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+                # To restic a process that nobody has reaped still lives.
+                forced = ["--remove-all"] if error.by_zombie() else []
+                self._bytes("unlock", *forced, timeout_s=_SHORT_S)
 
     def _bytes(self, *arguments: str, timeout_s: float = _LONG_S) -> bytes:
         with self._start(*arguments) as running:
@@ -217,6 +264,8 @@ class Repository:
             return NotSetUp(
                 f"there is no repository at {self.name}", hint="Make it: jimbot backup init"
             )
+        if lock := _LOCK.search(said):
+            return _Locked(self.name, int(lock[1]), lock[2])
         if "wrong password" in said:
             return NotSetUp(
                 f"{self.place.password} is not the password of {self.name}",
