@@ -4,6 +4,10 @@ All events are in one stream of the server, so that a batch over many games is s
 every event has a place in one order: its revision there + 1 is its position. Which game's stream
 it belongs to, and its revision there, follow from the order. The mirror, an embedded log, answers
 all questions; it is brought up to date before each, and may be removed at any time.
+
+What is scavenged is cut off the stream's beginning (`$tb`, truncate before), after the types that
+are kept for good were copied to a second stream, with their places: so a mirror can still be filled
+anew. The server frees the room when its own scavenge runs.
 """
 
 from __future__ import annotations
@@ -27,8 +31,10 @@ from jimbot.events.sqlite import SQLiteEventLog
 _logger = logging.getLogger(__name__)
 
 STREAM = "jimbot"
+KEPT = "-kept"  # what comes after its name in the name of the second stream
 _PAGE = 4096
 _TRIES = 100  # appends that may come between ours before we give up
+_PACKED = "application/octet-stream"  # of the server's two content types, the one that is not JSON
 _IDS = uuid.UUID("3b0f6c0e-5a83-5d5e-8a5f-6a696d626f74")
 
 T = TypeVar("T")
@@ -144,8 +150,54 @@ class EventStoreLog:
         return self._mirror.snapshot(stream)
 
     def scavenge(self, before: int, keep: Collection[str]) -> int:
-        """Of the mirror alone: the server keeps every event until its operator archives them."""
-        return self._mirror.scavenge(before, keep)
+        if self._read_only:
+            raise LogError(f"the event log at {self.address} is open for reading only")
+        with self._lock:
+            self._catch_up()
+            # The last event stays, so that positions go on from it.
+            cut = min(self._mirror.last_before(before), self._mirror.position() - 1)
+            if cut > 0:
+                self._keep(cut, keep)
+                self._call(
+                    lambda client: client.set_stream_metadata(
+                        self._stream, metadata={"$tb": cut}, timeout=self._timeout_s
+                    )
+                )
+            return self._mirror.scavenge(before, keep)
+
+    def _keep(self, cut: int, keep: Collection[str]) -> None:
+        """Copy what is kept of the positions up to `cut`; what is there already is not repeated."""
+        last = self._stream_page(self._stream + KEPT, backwards=True, limit=1)
+        version = last[0].stream_position if last else self._esdb.StreamState.NO_STREAM
+        after = _place(last[0]).position if last else 0
+        while page := self._mirror.read(after=after, before=cut + 1, limit=_PAGE, types=keep):
+            events = [
+                self._encoded(it.stream, it.event, position=it.position, revision=it.revision)
+                for it in page
+            ]
+            self._call(
+                lambda client, at=version, new=events: client.append_to_stream(  # type: ignore[misc]
+                    self._stream + KEPT, current_version=at, events=new, timeout=self._timeout_s
+                )
+            )
+            version = len(events) + (version if isinstance(version, int) else -1)
+            after = page[-1].position
+
+    def _fill_anew(self, first: int) -> None:
+        """Fill an empty mirror with what was kept of the positions before `first`."""
+        at = 0
+        while page := self._stream_page(self._stream + KEPT, stream_position=at, limit=_PAGE):
+            self._mirror.restore([it for each in page if (it := _place(each)).position < first])
+            at += len(page)
+
+    def _stream_page(self, name: str, **which: Any) -> tuple[Any, ...]:
+        try:
+            found: tuple[Any, ...] = self._call(
+                lambda client: client.get_stream(name, timeout=self._timeout_s, **which)
+            )
+        except self._errors.NotFound:
+            return ()
+        return found
 
     def copy(self, to: Path) -> None:
         self._catch_up()
@@ -163,15 +215,7 @@ class EventStoreLog:
         """Whether they are stored; not if somebody else was quicker."""
         at = self._mirror.position()
         version = at - 1 if at else self._esdb.StreamState.NO_STREAM
-        events = [
-            self._esdb.NewEvent(
-                type=event.type,
-                data=json.dumps(event.payload, separators=(",", ":")).encode(),
-                metadata=_metadata(stream, event),
-                id=uuid.uuid5(_IDS, event.event_id),
-            )
-            for stream, event in new
-        ]
+        events = [self._encoded(stream, event) for stream, event in new]
         try:
             self._call(
                 lambda client: client.append_to_stream(
@@ -181,6 +225,16 @@ class EventStoreLog:
         except self._errors.WrongCurrentVersion:
             return False
         return True
+
+    def _encoded(self, stream: str, event: Event, **more: int) -> Any:
+        text, packed = packing.encode(event)
+        return self._esdb.NewEvent(
+            type=event.type,
+            data=packed or text.encode(),
+            content_type=_PACKED if packed else "application/json",
+            metadata=_metadata(stream, event, **more),
+            id=uuid.uuid5(_IDS, event.event_id),
+        )
 
     def _check(self, new: Sequence[tuple[str, Event]], expected: Mapping[str, int]) -> None:
         for stream in {stream for stream, _ in new}:
@@ -212,24 +266,29 @@ class EventStoreLog:
 
     def _read_server(self, at: int) -> list[Any]:
         """A page from position `at`, the last that the mirror has, on."""
-        try:
-            # One before too: proof that the mirror is this log's.
-            found = self._call(
-                lambda client: client.get_stream(
-                    self._stream,
-                    stream_position=max(at - 1, 0),
-                    limit=_PAGE + 1,
-                    timeout=self._timeout_s,
-                )
+        # One before too: proof that the mirror is this log's.
+        found = self._stream_page(self._stream, stream_position=max(at - 1, 0), limit=_PAGE + 1)
+        if not at and found and found[0].stream_position:
+            self._fill_anew(found[0].stream_position + 1)
+            stream, event = _decoded(found[0])
+            self._mirror.restore(
+                [
+                    Recorded(
+                        found[0].stream_position + 1,
+                        stream,
+                        self._mirror.revision(stream) + 1,
+                        event,
+                    )
+                ]
             )
-        except self._errors.NotFound:
-            found = ()
+            return list(found[1:])
         if not at:
             return list(found[:_PAGE])
         last = self._mirror.read(newest_first=True, limit=1)
         if not found or _decoded(found[0])[1].event_id != last[0].event.event_id:
             raise LogError(
-                f"the mirror {self._mirror.path} is of another log than {self.address}",
+                f"the mirror {self._mirror.path} is of another log than {self.address}, or ends"
+                " before what is left there",
                 hint="Stop JimBot and move the mirror away; it is filled anew",
             )
         return list(found[1:])
@@ -300,8 +359,8 @@ def _answers(
     return answers
 
 
-def _metadata(stream: str, event: Event) -> bytes:
-    envelope = {
+def _metadata(stream: str, event: Event, **more: int) -> bytes:
+    envelope = more | {
         "stream": stream,
         "event_id": event.event_id,
         "source": event.source,
@@ -312,11 +371,28 @@ def _metadata(stream: str, event: Event) -> bytes:
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
+def _place(kept: Any) -> Recorded:
+    """An event of the second stream, where it was in the first."""
+    try:
+        place = json.loads(kept.metadata)
+        position, revision = int(place["position"]), int(place["revision"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LogError(
+            f"event {kept.stream_position} of {kept.stream_name} was not written by JimBot",
+            hint="Give JimBot streams of its own",
+        ) from error
+    stream, event = _decoded(kept)
+    return Recorded(position, stream, revision, event)
+
+
 def _decoded(found: Any) -> tuple[str, Event]:
     try:
         envelope = json.loads(found.metadata)
         stream = envelope.pop("stream")
-        payload = json.loads(found.data)
+        for place in ("position", "revision"):
+            envelope.pop(place, None)
+        packed = found.content_type == _PACKED
+        payload = packing.decode("" if packed else found.data, found.data if packed else None)
         return stream, Event.model_construct(type=found.type, payload=payload, **envelope)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LogError(

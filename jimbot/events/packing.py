@@ -33,7 +33,7 @@ def encode(event: Event) -> tuple[str, bytes | None]:
     return "", compress(text)
 
 
-def decode(text: str, packed: bytes | None) -> dict[str, Any]:
+def decode(text: str | bytes, packed: bytes | None) -> dict[str, Any]:
     """The payload that `encode` stored.
 
     Raises:

@@ -208,6 +208,28 @@ class SQLiteEventLog:
                 return removed
             after = rows[-1][0]
 
+    def restore(self, rows: Sequence[Recorded]) -> None:
+        """Put events where they are in another log that this one mirrors, after all that is here.
+
+        Raises:
+            LogError: nothing was stored.
+        """
+        encoded = [packing.encode(entry.event) for entry in rows]
+        with self._file.transaction() as writer:
+            _write(
+                writer,
+                [
+                    _row(entry.position, entry.stream, entry.revision, entry.event, *packed)
+                    for entry, packed in zip(rows, encoded, strict=True)
+                ],
+            )
+            _count(writer, Counter(entry.event.type for entry in rows))
+
+    def last_before(self, time: int) -> int:
+        """The position up to which every event happened before a time (ms); 0 for none."""
+        query = "SELECT coalesce(min(position) - 1, ?) FROM events WHERE timestamp >= ?"
+        return int(self._file.rows(query, [self.position(), time])[0][0])
+
     def copy(self, to: Path) -> None:
         self._file.copy(to)
 
@@ -250,25 +272,34 @@ def _insert(
         revisions[stream] += 1
         known[event.event_id] = position
         counts[event.type] += 1
-        new.append(
-            (
-                position,
-                stream,
-                revisions[stream],
-                event.event_id,
-                event.type,
-                event.source,
-                event.timestamp,
-                event.version,
-                event.priority,
-                payload,
-                packed,
-            )
-        )
+        new.append(_row(position, stream, revisions[stream], event, payload, packed))
         results.append(Appended(position, duplicate=False))
-    writer.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", new)
+    _write(writer, new)
     _count(writer, counts)
     return results
+
+
+def _row(
+    position: int, stream: str, revision: int, event: Event, payload: str, packed: bytes | None
+) -> tuple[Any, ...]:
+    """An event in the order of `_COLUMNS`."""
+    return (
+        position,
+        stream,
+        revision,
+        event.event_id,
+        event.type,
+        event.source,
+        event.timestamp,
+        event.version,
+        event.priority,
+        payload,
+        packed,
+    )
+
+
+def _write(writer: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    writer.executemany(f"INSERT INTO events ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
 
 
 def _known(

@@ -5,6 +5,7 @@ The wire is gRPC with esdbclient's own protobufs; streams live in memory.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -106,9 +107,10 @@ class EventStoreServer(streams_pb2_grpc.StreamsServicer):
         first = {"start": 0, "end": len(stored) - 1}.get(
             options.stream.WhichOneof("revision_option"), options.stream.revision
         )
-        numbers = range(first, len(stored))
+        start = self._truncated(name)
+        numbers = range(max(first, start), len(stored))
         if options.read_direction == streams_pb2.ReadReq.Options.Backwards:
-            numbers = range(min(first, len(stored) - 1), -1, -1)
+            numbers = range(min(first, len(stored) - 1), start - 1, -1)
         for number in numbers[: options.count]:
             event = stored[number]
             yield streams_pb2.ReadResp(
@@ -130,6 +132,11 @@ class EventStoreServer(streams_pb2_grpc.StreamsServicer):
                     commit_position=number,
                 )
             )
+
+    def _truncated(self, name: str) -> int:
+        """The first revision that readers still see."""
+        metadata = self.streams.get(f"$${name}")
+        return int(json.loads(metadata[-1].data).get("$tb", 0)) if metadata else 0
 
     def _store(self, name: str, wanted: int, messages: list[Any]) -> int | None:
         """The stream's revision afterwards; None where it was not the wanted one."""

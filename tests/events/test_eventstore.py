@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jimbot.appliance import Home
-from jimbot.events import LogError, open_log
+from jimbot.events import Event, LogError, open_log
 from tests.events.conftest import heartbeat
 from tests.proxy import Mode, Proxy
 
@@ -174,6 +174,72 @@ def test_a_lost_mirror_is_filled_anew(
     log = opened(tmp_path, eventstore.port)
     assert log.read(limit=100) == everything
     log.close()
+
+
+def test_large_payloads_travel_and_lie_compressed(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    log = opened(tmp_path, eventstore.port)
+    large = heartbeat("big").model_copy(update={"payload": {"text": "balatro " * 1000}})
+    log.append([("s", heartbeat("small")), ("s", large)])
+    small, big = eventstore.streams["jimbot"]
+    assert small.content_type == "application/json"
+    assert big.content_type == "application/octet-stream"
+    assert len(big.data) < 1000
+    log.close()
+    (tmp_path / "mirror.sqlite").unlink()
+    log = opened(tmp_path, eventstore.port)
+    assert log.read()[1].event == large
+    log.close()
+
+
+def finished(number: int, time: int) -> Event:
+    return heartbeat(f"f{number}").model_copy(update={"type": "GAME_FINISHED", "timestamp": time})
+
+
+def test_what_is_scavenged_goes_from_the_server_and_summaries_stay(
+    tmp_path: Path, eventstore: EventStoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jimbot.events.eventstore._PAGE", 3)
+    log = opened(tmp_path, eventstore.port)
+    for n in range(10):
+        old = heartbeat(f"{n}").model_copy(update={"timestamp": 1000 + n})
+        log.append([(f"g{n}", old), (f"g{n}", finished(n, 1000 + n))])
+    log.append([("g10", heartbeat("new").model_copy(update={"timestamp": 5000}))])
+    assert log.scavenge(1005, {"GAME_FINISHED"}) == 5
+    assert log.scavenge(1005, {"GAME_FINISHED"}) == 0, "again, and nothing more"
+    assert eventstore._truncated("jimbot") == 10
+    assert [each.type for each in eventstore.streams["jimbot-kept"]] == ["GAME_FINISHED"] * 5
+    assert log.scavenge(2000, {"GAME_FINISHED"}) == 5
+    assert len(eventstore.streams["jimbot-kept"]) == 10
+    left = log.read(limit=100)
+    assert [it.event.event_id for it in left] == [*(f"f{n}" for n in range(10)), "new"]
+    log.append([("g11", heartbeat("newer"))])
+    left = log.read(limit=100)
+    assert left[-1].position == 22
+    log.close()
+    # A mirror that is lost is filled with all that is left, at the same places.
+    (tmp_path / "mirror.sqlite").unlink()
+    log = opened(tmp_path, eventstore.port)
+    assert log.read(limit=100) == left
+    assert log.append([("g12", heartbeat("newest"))])[0].position == 23
+    log.close()
+
+
+def test_a_mirror_that_ends_before_what_is_left_is_refused(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    log = opened(tmp_path, eventstore.port)
+    behind = opened(tmp_path / "behind", eventstore.port)
+    log.append([("s", heartbeat("0").model_copy(update={"timestamp": 1}))])
+    assert behind.position() == 1
+    log.append([("s", finished(n, n)) for n in range(5)])
+    log.append([("s", heartbeat("last"))])
+    log.scavenge(100, {"GAME_FINISHED"})
+    with pytest.raises(LogError, match="ends before what is left there"):
+        behind.position()
+    for each in (log, behind):
+        each.close()
 
 
 _WRITER = """
