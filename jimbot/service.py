@@ -6,18 +6,26 @@ import asyncio
 import json
 import logging
 import os
+import re
+import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
+import httpx
 import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from pydantic import BaseModel
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jimbot import __version__
 from jimbot.errors import PortTaken
@@ -37,8 +45,74 @@ class Health(BaseModel):
     details: dict[str, Any] = {}
 
 
+CORRELATION_HEADER = "X-Correlation-ID"
+"""What requests between services carry, so that what one thing led to is found in all logs."""
+
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_access = logging.getLogger(f"{__name__}.access")
+_context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=MappingProxyType({}))
+
+
+def note(**fields: Any) -> None:
+    """Put fields into every log line that this task, and those it starts, write from now on.
+
+    `game`, `session` and `correlation_id` are what `jimbot logs` looks for.
+    """
+    _context.set({**_context.get(), **fields})
+
+
+@contextmanager
+def noted(**fields: Any) -> Iterator[None]:
+    """`note` for the length of the block."""
+    token = _context.set({**_context.get(), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+def new_correlation_id() -> str:
+    return secrets.token_hex(8)
+
+
+async def correlate(request: httpx.Request) -> None:
+    """An httpx event hook: sends the correlation id of the task at hand along."""
+    if known := _context.get().get("correlation_id"):
+        request.headers.setdefault(CORRELATION_HEADER, known)
+
+
+class _Correlated:
+    """Notes a request's correlation id, or a new one, and gives it back with the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        name = CORRELATION_HEADER.lower().encode()
+        given = next((value for key, value in scope["headers"] if key == name), b"")
+        text = given.decode("latin-1")
+        known = text if _CORRELATION_ID.fullmatch(text) else new_correlation_id()
+        began = time.perf_counter()
+
+        async def answering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[CORRELATION_HEADER] = known
+                if _access.isEnabledFor(logging.DEBUG):
+                    took_ms = round((time.perf_counter() - began) * 1000, 3)
+                    said = scope["method"], scope["path"], message["status"]
+                    _access.debug("%s %s %s", *said, extra={"fields": {"took_ms": took_ms}})
+            await send(message)
+
+        with noted(correlation_id=known):
+            await self._app(scope, receive, answering)
+
+
 class _JsonLines(logging.Formatter):
-    """One JSON object a line. What a call passes as `extra={"fields": {...}}` becomes keys."""
+    """One JSON object a line. What a call passes as `extra={"fields": {...}}` becomes keys, and
+    so does what the task has noted."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -51,6 +125,7 @@ class _JsonLines(logging.Formatter):
             "service": self._service,
             "logger": record.name,
             "message": record.getMessage(),
+            **_context.get(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -83,6 +158,7 @@ def http_app(
     app = FastAPI(
         title=title, version=__version__, description=description, docs_url=None, redoc_url=None
     )
+    app.add_middleware(_Correlated)
 
     @app.get("/health", response_model=Health, responses={503: {"model": Health}}, tags=["service"])
     def answer_health(response: Response) -> Health:

@@ -16,6 +16,7 @@ from jimbot.appliance import Home
 from jimbot.appliance.retention import GraphRetention
 from jimbot.errors import JimbotError, MissingExtra
 from jimbot.events import EventLog, LogMissing, Recorded, open_log
+from jimbot.events.payloads import GAME_FINISHED
 from jimbot.knowledge import GraphStore, open_graph
 from jimbot.metrics import SeriesError, SeriesStore
 from jimbot.service import Health
@@ -189,9 +190,23 @@ class Follower(Generic[S]):
         if batch:
             self._fold(self.store, batch, reached)
             self._events += len(batch)
+            if not full:  # a store that is filled anew meets every game there was
+                self._tell(batch)
         # Events of other types move the cursor alone, which costs no write.
         self._cursor = reached
         return full
+
+    def _tell(self, batch: Sequence[Recorded]) -> None:
+        """Of games that are kept action by action; thousands of others an hour are not told of."""
+        for entry in batch:
+            payload = entry.event.payload
+            if entry.event.type == GAME_FINISHED and payload.get("recorded"):
+                fields = {
+                    "game": payload.get("game_id"),
+                    "projection": self.name,
+                    "position": entry.position,
+                }
+                _log.info("projected %s", GAME_FINISHED, extra={"fields": fields})
 
     def _fail(self, error: Exception) -> None:
         self._errors += 1

@@ -16,8 +16,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jimbot.appliance import placement
-from jimbot.appliance.backup import Backup
 from jimbot.appliance.alerts import Alerts
+from jimbot.appliance.backup import Backup
 from jimbot.appliance.claude import ClaudeLimits
 from jimbot.appliance.environments import Environments
 from jimbot.appliance.images import Images

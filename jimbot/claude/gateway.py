@@ -420,6 +420,9 @@ class Gateway:
         elapsed = time.perf_counter() - began
         self.metrics.advices.labels(source).inc()
         self.metrics.advice_seconds.labels(source).observe(elapsed)
+        if not source.startswith("cache:"):  # hits come by the thousand
+            fields = {"declined": declined, "took_ms": round(elapsed * 1000, 3)}
+            _log.info("advised by %s", source, extra={"fields": fields})
         return Advice(
             advice_id=advice_id,
             index=opinion.choice,

@@ -6,6 +6,7 @@ a web page that the owner visits can neither send it a simple request nor rebind
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Annotated, Any
 
@@ -20,7 +21,9 @@ from jimbot.claude.costs import Costs
 from jimbot.claude.errors import GatewayError
 from jimbot.claude.gateway import Gateway
 from jimbot.claude.question import Advice, GameResult, Outcome, Question
-from jimbot.service import http_app
+from jimbot.service import http_app, note
+
+_log = logging.getLogger(__name__)
 
 HOSTS = ["127.0.0.1", "localhost", "[::1]", "claude", "jimbot-claude"]
 ADVICE = "/api/v1/advice"
@@ -59,6 +62,8 @@ def app(gateway: Gateway, analyst: Analyst | None) -> FastAPI:
         except ValidationError as error:
             detail = error.json(include_url=False, include_input=False, include_context=False)
             return Response(f'{{"detail":{detail}}}', 422, media_type="application/json")
+        if question.game_id:
+            note(game=question.game_id)
         answer = await gateway.advise(question)
         return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -73,11 +78,15 @@ def app(gateway: Gateway, analyst: Analyst | None) -> FastAPI:
     @api.post("/api/v1/games", tags=["advice"], status_code=204)
     async def game(result: GameResult) -> None:
         """Say how a game that was advised on ended, so that its cost counts."""
+        note(game=result.game_id)
         await gateway.game_ended(result)
+        _log.info("an advised game has ended", extra={"fields": {"won": result.won}})
 
     @api.post("/api/v1/analyses", tags=["analysis"], status_code=202)
     def analyse(game: LostGame) -> AnalysisState:
         """Queue a lost game for analysis."""
+        note(game=game.game_id)
+        _log.info("a lost game was handed in for analysis")
         try:
             return _there(analyst).queue(game)
         except GatewayError as error:

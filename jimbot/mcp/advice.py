@@ -12,6 +12,7 @@ from jimbot.game import Action, ActionKind, Run
 from jimbot.mcp.afterwards import Afterwards
 from jimbot.mcp.decide import Advised
 from jimbot.policy.candidates import Hand, discards, plays
+from jimbot.service import correlate
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class GatewayAdviser:
     def __init__(self, url: str, least_deadline_s: float) -> None:
         self._url = f"{url}/api/v1/advice"
         self._least_s = least_deadline_s
-        self._http = httpx.AsyncClient(trust_env=False)
+        self._http = httpx.AsyncClient(trust_env=False, event_hooks={"request": [correlate]})
         self._afterwards = Afterwards(url, self._http)
         self._decisions = 0
         self._rests_until = 0.0

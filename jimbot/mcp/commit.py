@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from jimbot.events.event import Event
 from jimbot.events.log import Appended, EventLog, LogError
-from jimbot.events.payloads import stream_of
+from jimbot.events.payloads import GAME_ABANDONED, GAME_FINISHED, GAME_STARTED, stream_of
 from jimbot.mcp.metrics import Metrics
 from jimbot.service import Health
 
@@ -26,18 +26,30 @@ _RETRY_FIRST_S = 0.2
 _RETRY_LIMIT_S = 2.0
 _DRAIN_S = 1.0
 _SLOW_S = 5.0
+# Of a game that is kept action by action, what the log of mcp tells: thousands of others an hour
+# leave their summary in the event log alone.
+_MILESTONES = frozenset({GAME_STARTED, GAME_FINISHED, GAME_ABANDONED})
 
 
-class Submission(NamedTuple):
+class Submission:
     """One frame's events and whom to tell, from the event loop.
 
     `stored` is called once, with an answer per event, when they are durable; `unavailable` each
     time that a try to store failed, with the reason.
     """
 
-    events: list[Event]
-    stored: Callable[[list[Appended]], None]
-    unavailable: Callable[[LogError], None]
+    __slots__ = ("arrived", "events", "stored", "unavailable")
+
+    def __init__(
+        self,
+        events: list[Event],
+        stored: Callable[[list[Appended]], None],
+        unavailable: Callable[[LogError], None],
+    ) -> None:
+        self.events = events
+        self.stored = stored
+        self.unavailable = unavailable
+        self.arrived = time.monotonic()
 
 
 class Committer:
@@ -134,10 +146,15 @@ class Committer:
         if new:
             self.position = new[-1]
             self._metrics.log_position.set(self.position)
-        start = 0
+        start, now = 0, time.monotonic()
         for one in group:
-            one.stored(results[start : start + len(one.events)])
+            mine = results[start : start + len(one.events)]
             start += len(one.events)
+            self._metrics.event_seconds.observe(now - one.arrived)
+            one.stored(mine)
+            for event, where in zip(one.events, mine, strict=True):
+                if event.type in _MILESTONES and not where.duplicate:
+                    _tell(event, where.position)
 
     async def _append_until_taken(self, group: list[Submission]) -> list[Appended]:
         items = [(stream_of(event), event) for one in group for event in one.events]
@@ -168,3 +185,15 @@ class Committer:
         finally:
             self._append_began = None
             self._metrics.append_seconds.observe(time.monotonic() - began)
+
+
+def _tell(event: Event, position: int) -> None:
+    if event.type == GAME_FINISHED and not event.payload.get("recorded"):
+        return
+    fields = {
+        "game": event.payload.get("game_id"),
+        "source": event.source,
+        "event_id": event.event_id,
+        "position": position,
+    }
+    _log.info("stored %s", event.type, extra={"fields": fields})

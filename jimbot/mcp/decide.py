@@ -19,6 +19,7 @@ from jimbot.mcp.balatrobot.methods import METHODS
 from jimbot.mcp.balatrobot.mirror import Memory, is_settled, mirror
 from jimbot.mcp.balatrobot.requests import request_of, safest
 from jimbot.mcp.messages import Decide, Decision, Move
+from jimbot.service import note
 
 if TYPE_CHECKING:
     from jimbot.policy import Policy
@@ -116,6 +117,7 @@ class Decider:
         """
         began = time.monotonic()
         game = self._follow(asked, memory)
+        note(game=game)
         if not is_settled(asked.state) or asked.state.get("state") == "GAME_OVER":
             raise NoDecision(
                 f"there is nothing to decide in state {asked.state.get('state')!r:.40}"

@@ -41,6 +41,12 @@ class Metrics:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=registry,
         )
+        self.event_seconds = Histogram(
+            "jimbot_mcp_event_seconds",
+            "Time from a frame of events' arrival until all of it is durable",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+            registry=registry,
+        )
         self.append_failures = Counter(
             "jimbot_mcp_append_failures_total",
             "Tries to store a group of events that the log refused",

@@ -33,6 +33,7 @@ from jimbot.mcp.messages import (
 from jimbot.mcp.metrics import Metrics
 from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, Received, encode_answer, receive
 from jimbot.mcp.sessions import Session, Sessions
+from jimbot.service import new_correlation_id, note
 
 _log = logging.getLogger(__name__)
 _socket_log = logging.getLogger(f"{__name__}.socket")
@@ -54,6 +55,8 @@ _PAGE_BYTES = 256 << 10
 # Decisions that one connection may wait for; its next frame is not read until one is given.
 _DECIDING = 4
 _CLOSE_S = 0.5
+# Of a decision, what its line in the log says.
+_TOLD = {"request_id", "source", "policy", "confidence", "took_ms"}
 
 
 class _Budget:
@@ -428,6 +431,7 @@ class _Connection:
         decider, session = self._server.decider, self._session
         assert decider is not None
         assert session is not None
+        note(session=session.id, correlation_id=new_correlation_id())
         try:
             decision = await decider.decide(asked, session.memory)
         except NoDecision as error:
@@ -441,6 +445,11 @@ class _Connection:
             self._metrics.decisions.labels(decision.source).inc()
             self._metrics.decision_seconds.observe(decision.took_ms / 1000)
             self._say(decision)
+            _log.info(
+                "decided: %s",
+                decision.action.method,
+                extra={"fields": decision.model_dump(include=_TOLD)},
+            )
         finally:
             self._deciding.release()
 
