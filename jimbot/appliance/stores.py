@@ -26,13 +26,25 @@ class Engine(_Row):
     """`embedded`: a file in the home; `server`: what is at `address`.
 
     `user` and the file `password` ($VARIABLES; relative ones lie in the home) are for servers
-    that ask.
+    that ask. Whoever only reads goes by `reader` and `reader_password`, where those are set.
     """
 
     engine: Literal["embedded", "server"] = "embedded"
     address: str = ""
     user: str = ""
     password: str = ""
+    reader: str = ""
+    reader_password: str = ""
+
+    def login(self, home: Home, *, read_only: bool) -> tuple[str, str]:
+        """The user and the password to go by.
+
+        Raises:
+            SecretError: the password cannot be read.
+        """
+        if read_only and self.reader:
+            return self.reader, self._secret(home, self.reader_password)
+        return self.user, self.secret(home)
 
     def secret(self, home: Home) -> str:
         """What the file `password` holds; empty where none is named.
@@ -40,9 +52,12 @@ class Engine(_Row):
         Raises:
             SecretError: it cannot be read.
         """
-        if not self.password:
+        return self._secret(home, self.password)
+
+    def _secret(self, home: Home, file: str) -> str:
+        if not file:
             return ""
-        path = home.path / os.path.expandvars(self.password)
+        path = home.path / os.path.expandvars(file)
         try:
             return path.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -55,11 +55,12 @@ def open_log(home: Home, *, read_only: bool = False) -> EventLog:
     if chosen.log.engine == "server":
         from jimbot.events.eventstore import EventStoreLog
 
+        user, password = chosen.log.login(home, read_only=read_only)
         return EventStoreLog(
             home.event_log.with_name("mirror.sqlite"),
             chosen.log.address,
-            user=chosen.log.user,
-            password=chosen.log.secret(home),
+            user=user,
+            password=password,
             timeout_s=chosen.timeout_s,
             breaker_failures=chosen.breaker_failures,
             breaker_open_s=chosen.breaker_open_s,

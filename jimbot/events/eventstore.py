@@ -158,12 +158,18 @@ class EventStoreLog:
             cut = min(self._mirror.last_before(before), self._mirror.position() - 1)
             if cut > 0:
                 self._keep(cut, keep)
-                self._call(
-                    lambda client: client.set_stream_metadata(
-                        self._stream, metadata={"$tb": cut}, timeout=self._timeout_s
-                    )
-                )
+                self._call(lambda client: self._truncate(client, cut))
             return self._mirror.scavenge(before, keep)
+
+    def _truncate(self, client: Any, cut: int) -> None:
+        """Cut off the stream's first events; what else its metadata says (`$acl`) stays."""
+        metadata, version = client.get_stream_metadata(self._stream, timeout=self._timeout_s)
+        client.set_stream_metadata(
+            self._stream,
+            metadata=metadata | {"$tb": cut},
+            current_version=version,
+            timeout=self._timeout_s,
+        )
 
     def _keep(self, cut: int, keep: Collection[str]) -> None:
         """Copy what is kept of the positions up to `cut`; what is there already is not repeated."""

@@ -40,10 +40,11 @@ def _open_engine(home: Home, read_only: bool) -> GraphStore:
     if chosen.graph.engine == "server":
         from jimbot.knowledge.memgraph import MemgraphGraph
 
+        user, password = chosen.graph.login(home, read_only=read_only)
         return MemgraphGraph(
             chosen.graph.address,
-            user=chosen.graph.user,
-            password=chosen.graph.secret(home),
+            user=user,
+            password=password,
             timeout_s=chosen.timeout_s,
             breaker_failures=chosen.breaker_failures,
             breaker_open_s=chosen.breaker_open_s,

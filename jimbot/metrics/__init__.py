@@ -38,11 +38,12 @@ def open_series(home: Home, *, read_only: bool = False) -> SeriesStore:
     if chosen.series.engine == "server":
         from jimbot.metrics.questdb import QuestDBSeries
 
+        user, password = chosen.series.login(home, read_only=read_only)
         return QuestDBSeries(
             home.series,
             chosen.series.address,
-            user=chosen.series.user,
-            password=chosen.series.secret(home),
+            user=user,
+            password=password,
             timeout_s=chosen.timeout_s,
             breaker_failures=chosen.breaker_failures,
             breaker_open_s=chosen.breaker_open_s,

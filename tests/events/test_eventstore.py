@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -206,7 +207,11 @@ def test_what_is_scavenged_goes_from_the_server_and_summaries_stay(
         old = heartbeat(f"{n}").model_copy(update={"timestamp": 1000 + n})
         log.append([(f"g{n}", old), (f"g{n}", finished(n, 1000 + n))])
     log.append([("g10", heartbeat("new").model_copy(update={"timestamp": 5000}))])
+    readers = {"$acl": {"$r": ["analytics"]}}
+    log._call(lambda client: client.set_stream_metadata("jimbot", metadata=readers))
     assert log.scavenge(1005, {"GAME_FINISHED"}) == 5
+    told = json.loads(eventstore.streams["$$jimbot"][-1].data)
+    assert told == {**readers, "$tb": 10}
     assert log.scavenge(1005, {"GAME_FINISHED"}) == 0, "again, and nothing more"
     assert eventstore._truncated("jimbot") == 10
     assert [each.type for each in eventstore.streams["jimbot-kept"]] == ["GAME_FINISHED"] * 5
