@@ -17,6 +17,7 @@ from jimbot.operations.errors import AlreadyRunning
 class RunningService(BaseModel):
     pid: int
     started: float  # the process' creation time, which tells a reused pid apart
+    restarts: int = 0
 
 
 class Running(BaseModel):

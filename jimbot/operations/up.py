@@ -236,7 +236,9 @@ class _Run:
                     created = psutil.Process(service.process.pid).create_time()
                 except psutil.NoSuchProcess:
                     continue
-                services[name] = state.RunningService(pid=service.process.pid, started=created)
+                services[name] = state.RunningService(
+                    pid=service.process.pid, started=created, restarts=service.restarts
+                )
         state.write(
             self.home,
             state.Running(
