@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 @click.option("--deck", default="Red", show_default=True)
 @click.option("--stake", default="White", show_default=True)
 @click.option("--endless", is_flag=True, help="Go on after ante 8.")
-@click.option("--policy", default="heuristic", show_default=True, help="Who takes over when asked.")
+@click.option(
+    "--policy",
+    default="auto",
+    show_default=True,
+    help="Who takes over when asked; auto: the learned one, or the heuristic while there is none.",
+)
+@click.option(
+    "--advice/--no-advice",
+    default=True,
+    show_default=True,
+    help="Of BalatroBot's game: ask Claude's gateway where the policy is unsure.",
+)
 @click.option("--auto", is_flag=True, help="The policy plays, from the first action to the last.")
 @click.option(
     "--load", "saved", type=click.Path(dir_okay=False, path_type=Path), help="Go on with a save."
@@ -43,6 +54,7 @@ def command(
     stake: str,
     endless: bool,
     policy: str,
+    advice: bool,
     auto: bool,
     saved: Path | None,
     game: str,
@@ -62,7 +74,7 @@ def command(
     from jimbot.terminal.session import Session
 
     seed = seed.upper() if seed else None
-    player = policies.make(policy, home=options.home)
+    player = policies.choose(policy, options.home)
     console = Console(highlight=False)
     if game == "balatrobot":
         from jimbot.operations import playing
@@ -78,6 +90,7 @@ def command(
             stake=stake,
             seed=seed,
             endless=endless,
+            advice=advice,
         )
         return
     if saved is not None:

@@ -7,6 +7,8 @@ from rich.text import Text
 
 from jimbot.appliance import Appliance, Home
 from jimbot.game import Action, Run
+from jimbot.mcp.advice import GatewayAdviser
+from jimbot.mcp.advised import AdvisedPolicy
 from jimbot.mcp.balatrobot.client import Client
 from jimbot.mcp.balatrobot.driver import Driver, Played
 from jimbot.mcp.client import EventClient
@@ -33,8 +35,12 @@ def balatrobot(
     stake: str,
     seed: str | None,
     endless: bool,
+    advice: bool = True,
 ) -> Played:
     """Play one game of a running BalatroBot with `policy`, and tell it as it goes.
+
+    Args:
+        advice: ask the gateway where the policy is unsure; while that is away, nobody is asked.
 
     Raises:
         JimbotError: the game cannot be reached or goes no further, or its events could not be
@@ -47,12 +53,13 @@ def balatrobot(
         where = f"ante {run.ante}  ${run.money}  {number(run.chips)}/{number(run.required)}"
         console.print(Text(f"{where}  {policy.name}: {describe(action)}"))
 
+    advised = AdvisedPolicy(policy, _adviser(appliance)) if advice else None
     delivered = False
     try:
         with Client(host, port, patience=_PATIENCE_S) as client:
             driver = Driver(
                 client,
-                policy,
+                advised or policy,
                 deck=deck,
                 stake=stake,
                 seed=seed,
@@ -61,7 +68,11 @@ def balatrobot(
                 told=told,
             )
             played = driver.play()
+        if advised:
+            advised.over(played.seed, won=played.won, ante=played.ante)
     finally:
+        if advised:
+            advised.close()
         delivered = events.close(_DELIVER_S)
     result = "won" if played.won else f"lost in ante {played.ante}"
     console.print(
@@ -71,9 +82,15 @@ def balatrobot(
             style="bold",
         )
     )
+    if advised and advised.advised:
+        console.print(Text(f"Claude's advice was followed {advised.advised} times."))
     if not delivered:
         raise OperationError(
             f"the log has not taken all events of game {played.game_id}",
             hint="Start the appliance before playing: jimbot up --no-train",
         )
     return played
+
+
+def _adviser(appliance: Appliance) -> GatewayAdviser:
+    return GatewayAdviser(appliance.url("claude"), appliance.claude.least_deadline_ms / 1000)
