@@ -24,6 +24,7 @@ from jimbot.appliance.images import Images
 from jimbot.appliance.logs import Logs
 from jimbot.appliance.maintenance import Maintenance
 from jimbot.appliance.retention import Retention
+from jimbot.appliance.security import Security
 from jimbot.appliance.stores import Stores
 from jimbot.errors import JimbotError
 
@@ -147,6 +148,7 @@ class Appliance(_Row):
     logs: Logs
     alerts: Alerts
     retention: Retention
+    security: Security
     stores: Stores
     claude: ClaudeLimits
     placement: placement.Placement
