@@ -32,6 +32,10 @@ COMMANDS = {
     "render": ("render", "Write manifests, alert rules and dashboards from the table."),
     "backup": ("backup", "Make and prove backups."),
     "restore": ("restore", "Bring a home back from a backup."),
+    "drill": ("drill", "Prove that a backup would bring the home back."),
+    "tokens": ("tokens", "Who may use the appliance, and for what."),
+    "certs": ("certs", "Certificates for games on other machines."),
+    "audit": ("audit", "What was done to the appliance, and by whom."),
     "config": ("config", "Check and show the appliance table."),
     "serve": ("serve", "Run one service in the foreground."),
 }

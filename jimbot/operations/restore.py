@@ -35,7 +35,7 @@ _UNFINISHED = ".restoring"
 # of what was done does not go back in time.
 _KEPT = ("secrets", "backup", "audit")
 _SCRATCH = ("run", "logs", "doctor")
-_NOT_KEPT = ("cache", "lock", "scratch-*", "set-aside")
+_NOT_KEPT = ("cache", "*lock", "scratch-*", "drill-*", "set-aside")
 
 
 class RestoreResult(BaseModel):

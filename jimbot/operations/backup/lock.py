@@ -15,7 +15,7 @@ from jimbot.operations.backup.record import folder
 
 
 @contextmanager
-def held(home: Home, what: str) -> Iterator[None]:
+def held(home: Home, what: str, *, name: str = "lock") -> Iterator[None]:
     """Hold the backups of a home for `what`.
 
     Raises:
@@ -23,7 +23,7 @@ def held(home: Home, what: str) -> Iterator[None]:
     """
     try:
         folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = (folder(home) / "lock").open("a+")
+        file = (folder(home) / name).open("a+")
     except OSError as error:
         raise BackupError(
             f"cannot use {folder(home)}: {error.strerror}", hint="Make the home writable"
@@ -34,7 +34,7 @@ def held(home: Home, what: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise BackupRunning(
-                f"a backup of {home.path} is under way{_holder(file.read())}",
+                f"a {what} of {home.path} must wait: backups are in use{_holder(file.read())}",
                 hint="Wait for it, or stop that process; what it has sent is not sent again",
             ) from None
         file.truncate(0)
