@@ -19,6 +19,8 @@ from jimbot.appliance import placement
 from jimbot.appliance.alerts import Alerts
 from jimbot.appliance.backup import Backup
 from jimbot.appliance.claude import ClaudeLimits
+from jimbot.appliance.containers import Containers
+from jimbot.appliance.deploy import Deploy
 from jimbot.appliance.environments import Environments
 from jimbot.appliance.images import Images
 from jimbot.appliance.logs import Logs
@@ -26,6 +28,7 @@ from jimbot.appliance.maintenance import Maintenance
 from jimbot.appliance.retention import Retention
 from jimbot.appliance.security import Security
 from jimbot.appliance.stores import Stores
+from jimbot.appliance.supervision import Supervision
 from jimbot.errors import JimbotError
 
 Megabytes = Annotated[int, Field(ge=0, description="MiB")]
@@ -84,6 +87,7 @@ class Service(_Row):
     after: tuple[str, ...] = ()
     store: Literal["log"] | None = None
     engine: Literal["any", "server"] = "any"
+    drains: Annotated[bool, Field(description="finishes its work on SIGUSR1 and ends")] = False
     runtimes: tuple[Literal["native", "containers"], ...] = ("native", "containers")
 
 
@@ -127,12 +131,6 @@ class Aggregation(_Row):
     flush_ms: Annotated[int, Field(ge=1)]
 
 
-class Supervision(_Row):
-    stop_s: Seconds
-    backoff_first_s: Seconds
-    backoff_limit_s: Seconds
-
-
 class Appliance(_Row):
     """The whole table. Loading one (`load`) proves that its budget fits and its names resolve."""
 
@@ -145,6 +143,8 @@ class Appliance(_Row):
     play: Play
     aggregation: Aggregation
     supervision: Supervision
+    deploy: Deploy
+    containers: Containers
     logs: Logs
     alerts: Alerts
     retention: Retention

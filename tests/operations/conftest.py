@@ -55,7 +55,7 @@ def fakes(
         services: dict[str, dict[str, Any]],
     ) -> tuple[Appliance, Callable[[str], list[str]]]:
         table = raw_table()
-        table["supervision"] = {"stop_s": 5, "backoff_first_s": 0.1, "backoff_limit_s": 0.4}
+        table["supervision"] |= {"stop_s": 5, "backoff_first_s": 0.1, "backoff_limit_s": 0.4}
         table["services"] = {}
         hows = {}
         for (name, row), port in zip(services.items(), free_ports(len(services)), strict=True):

@@ -1,0 +1,24 @@
+"""What all containers have in common: `[containers]` of the appliance table."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Containers(BaseModel):
+    """The network that services have for themselves, and what is open to others.
+
+    `publish` names ports a service that this machine's loopback gets; nothing else is reachable.
+    `egress` are the services that may reach the world outside.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subnet: IPv4Network
+    publish: dict[str, tuple[str, ...]]
+    egress: tuple[str, ...] = ()
+    pids: Annotated[int, Field(ge=64, description="processes and threads a container")]
+    tmp_mb: Annotated[int, Field(ge=1, description="MiB of /tmp, in memory")]
