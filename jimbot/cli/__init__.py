@@ -16,7 +16,11 @@ from jimbot.errors import JimbotError
 # command → (file in this package, one line of help). To delete a command, delete both.
 COMMANDS = {
     "up": ("up", "Start the appliance and show it working."),
+    "status": ("status", "Show services, backups and alerts on one screen."),
     "health": ("health", "Tell how every service is."),
+    "top": ("top", "Show what services use, against their limits."),
+    "logs": ("logs", "Show what services said, and one game's way through them."),
+    "alerts": ("alerts", "List and silence alerts, and test how they are told."),
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
     "evaluate": ("evaluate", "Measure a policy on held-out seeds."),
     "export": ("export", "Write the trained policy to a file that plays with numpy alone."),

@@ -30,6 +30,11 @@ _log = logging.getLogger(__name__)
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
+EVENT_LOG = "event-log"
+"""Who says what the event log holds, among the lines of services."""
+
+# Requests to Claude after a game's start that are looked through for it.
+_REQUESTS = 10_000
 # A line longer than this is cut: one runaway line must not fill the memory.
 LONGEST = 256 * 1024
 _READ = 64 * 1024
@@ -348,6 +353,46 @@ def parse(text: bytes, service: str, before: datetime) -> Line:
         return Line(before, "info", service, message, {"service": service, "message": message})
     level, message = str(fields.get("level", "info")), str(fields.get("message", ""))
     return Line(when, level, str(fields.get("service", service)), message, fields)
+
+
+def events_of(home: Home, game: str) -> list[Line]:
+    """What the event log holds of a game, as lines of `event-log`: its own events, and the
+    requests to Claude that were made for it.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    from jimbot.events import LogMissing, open_log
+    from jimbot.events.payloads import CLAUDE_REQUEST, game_stream
+
+    try:
+        log = open_log(home, read_only=True)
+    except LogMissing:
+        return []
+    try:
+        mine = log.read_stream(game_stream(game))
+        if mine:
+            asked = log.read(after=mine[0].position, limit=_REQUESTS, types=[CLAUDE_REQUEST])
+            mine += [one for one in asked if game in one.event.payload.get("game_ids", ())]
+    finally:
+        log.close()
+    lines = []
+    for one in mine:
+        event = one.event
+        when = datetime.fromtimestamp(event.timestamp / 1000, UTC)
+        fields = {
+            "time": when.isoformat(timespec="milliseconds"),
+            "level": "info",
+            "service": EVENT_LOG,
+            "message": event.type,
+            "game": game,
+            "source": event.source,
+            "event_id": event.event_id,
+            "position": one.position,
+            "payload": event.payload,
+        }
+        lines.append(Line(when, "info", EVENT_LOG, event.type, fields))
+    return lines
 
 
 class Follower:
