@@ -11,23 +11,30 @@ from collections.abc import Callable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from pydantic import TypeAdapter
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jimbot.analytics.alerts import routes as alert_routes
 from jimbot.analytics.alerts.models import Alerts
+from jimbot.analytics.around import Around
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.figures import Figures, NoSuchGame
 from jimbot.analytics.guard import Guard
+from jimbot.analytics.models import LiveGame
+from jimbot.analytics.replay import NoReplay
 from jimbot.analytics.routes import figures as figure_routes
 from jimbot.analytics.routes import games as game_routes
 from jimbot.analytics.routes import state as state_routes
 from jimbot.analytics.services import ServiceChecks
 from jimbot.analytics.stream import Hub
 from jimbot.errors import JimbotError
+from jimbot.events.games import GameNotFound
 from jimbot.service import Health, http_app
 
 STATIC = pathlib.Path(__file__).parent / "static"
+
+_LIVE = TypeAdapter(list[LiveGame])
 
 _DESCRIPTION = """\
 What JimBot's games and training came to. Times are ms since 1970, rates and shares 0 to 1;
@@ -40,23 +47,29 @@ def create_app(
     checks: ServiceChecks,
     metrics: Metrics,
     health: Callable[[], Health],
+    around: Around,
     alerts: Callable[[], Alerts] = alert_routes.nobody_looks,
 ) -> tuple[FastAPI, Hub]:
     """The application, and the hub of its streams, which is to be closed before it stops."""
     app = http_app("JimBot analytics", health, registry=metrics.registry, description=_DESCRIPTION)
 
     async def look() -> dict[str, str]:
-        summary, services = await asyncio.gather(
-            asyncio.to_thread(_summary_or_problem, figures), checks.now()
+        now, services, resources = await asyncio.gather(
+            asyncio.to_thread(_figures_or_problem, figures), checks.now(), around.resources()
         )
-        return {**summary, "services": services.model_dump_json()}
+        return {
+            **now,
+            "services": services.model_dump_json(),
+            "resources": resources.model_dump_json(),
+            "alerts": alerts().model_dump_json(),
+        }
 
     hub = Hub(look)
     metrics.stream_clients.set_function(lambda: hub.clients)
     for router in (
         figure_routes.router(figures),
         game_routes.router(figures),
-        state_routes.router(checks, hub),
+        state_routes.router(checks, around, hub),
     ):
         app.include_router(router)
     app.include_router(alert_routes.router(alerts))
@@ -74,9 +87,12 @@ def create_app(
     return app, hub
 
 
-def _summary_or_problem(figures: Figures) -> dict[str, str]:
+def _figures_or_problem(figures: Figures) -> dict[str, str]:
     try:
-        return {"summary": figures.summary().model_dump_json()}
+        return {
+            "summary": figures.summary().model_dump_json(),
+            "live": _LIVE.dump_json(figures.live_games()).decode(),
+        }
     except JimbotError as error:
         return {"problem": json.dumps({"detail": error.message, "hint": error.hint})}
 
@@ -97,7 +113,11 @@ def _plain(message: str) -> str:
 
 async def _explain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, JimbotError)
-    status = 404 if isinstance(error, NoSuchGame) else 503
+    status = 503
+    if isinstance(error, (NoSuchGame, GameNotFound)):
+        status = 404
+    elif isinstance(error, NoReplay):
+        status = 409
     return JSONResponse({"detail": error.message, "hint": error.hint}, status)
 
 

@@ -10,12 +10,15 @@ from functools import cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 from jimbot.analytics.models import (
+    Combination,
     Counted,
     Game,
     GameAction,
     GameRecord,
     Games,
     Knowledge,
+    LiveGame,
+    Opinion,
     Pair,
     Series,
     Summary,
@@ -28,14 +31,24 @@ from jimbot.analytics.projections import Follower, Projections, Store
 from jimbot.appliance import Home
 from jimbot.errors import JimbotError
 from jimbot.events import EventLog, LogMissing, now_ms, open_log
-from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
+from jimbot.events.payloads import (
+    GAME_ABANDONED,
+    GAME_ACTION,
+    GAME_FINISHED,
+    GAME_STARTED,
+    TRAINING_ITERATION,
+)
 from jimbot.metrics import GameCount, GameRow, How, SeriesStore, queries
-from jimbot.metrics.wilson import wilson
+from jimbot.metrics.wilson import Z95, wilson
 
 MINUTE, HOUR, DAY = queries.MINUTE, queries.HOUR, queries.DAY
 _END_OF_TIME = 1 << 53
 _BEST_HAND_S, _CATCHING_UP_S = 300.0, 5.0
 _CURVES_KEPT = 64
+_STARTS, _STARTS_READ = 200, 2000
+_LIVE_S, _LIVE_STARTS = 1.5, 24
+_LIVE_LONGEST_MS, _LIVE_SILENT_MS = 12 * HOUR, 10 * MINUTE
+_LEAST_FOR_AN_INTERVAL = 5
 BUCKETS = 96  # a chart's points: more than a phone shows, fewer than one sees apart
 
 S = TypeVar("S", bound=Store)
@@ -62,6 +75,8 @@ class Figures:
         self._log: EventLog | None = None
         self._summary: tuple[float, Summary] | None = None
         self._best = _Best(-math.inf, False, None)
+        self._live: tuple[float, list[LiveGame]] | None = None
+        self._ended: dict[str, None] = {}
         self._first_game_at: int | None = None
         self._curves_lock = threading.Lock()
         self._curves: dict[Hashable, tuple[float, Any]] = {}
@@ -79,6 +94,7 @@ class Figures:
             self._curves.clear()
         with self._lock:
             self._summary, self._best = None, _Best(-math.inf, False, None)
+            self._live = None
 
     def _make_summary(self) -> Summary:
         store, now = self._series(), now_ms()
@@ -139,7 +155,7 @@ class Figures:
         step = queries.nice_step(start, now, BUCKETS)
         start -= start % step
         rates = dict(queries.win_rate_curve(store, start, end, step))
-        antes = dict(store.range("game.ante", start=start, end=end, step=step, how="mean"))
+        antes = _antes(store, start, end, step)
         points = []
         # An empty bucket is one without games only after the first game there ever was.
         first = self._first_game(bool(rates or store.recent_games(1)))
@@ -151,6 +167,7 @@ class Figures:
             began = max(time, first)
             span = max(min(time + step, now) - began, 10_000)
             games = rate.games if rate else 0
+            mean, low, high = antes.get(time, (None, None, None))
             points.append(
                 Trend(
                     time=time,
@@ -159,7 +176,9 @@ class Figures:
                     win_rate=rate.rate if rate else None,
                     win_rate_low=rate.low if rate else None,
                     win_rate_high=rate.high if rate else None,
-                    mean_ante=antes.get(time),
+                    mean_ante=mean,
+                    mean_ante_low=low,
+                    mean_ante_high=high,
                 )
             )
         return Trends(start=start, end=now, step_ms=step, points=points)
@@ -194,6 +213,92 @@ class Figures:
             policies=sorted(count.key for count in store.counts("policy")),
         )
 
+    def recorded_games(
+        self, limit: int, before: int | None, policy: str | None, won: bool | None
+    ) -> Games:
+        """Finished games that were kept action by action; they are few, so the log is asked, whose
+        `GAME_STARTED` only they have. At most `_STARTS_READ` of these are looked at for a page."""
+        store, log = self._series(), self._open_log()
+        found: list[GameRow] = []
+        looked = 0
+        while True:
+            page = log.read(before=before, limit=_STARTS, types=[GAME_STARTED], newest_first=True)
+            for entry in page:
+                before = entry.position
+                row = store.game(str(entry.event.payload.get("game_id")))
+                if row and row.recorded and policy in (None, row.policy) and won in (None, row.won):
+                    found.append(row)
+                if len(found) == limit:
+                    break
+            looked += len(page)
+            if len(found) == limit or len(page) < _STARTS or looked >= _STARTS_READ:
+                break
+        more = before is not None and bool(
+            log.read(before=before, limit=1, types=[GAME_STARTED], newest_first=True)
+        )
+        return Games(
+            games=[Game.model_validate(_game(row)) for row in found],
+            next=before if more else None,
+            policies=sorted(count.key for count in store.counts("policy")),
+        )
+
+    def live_games(self) -> list[LiveGame]:
+        """Games kept as they are played that have not ended, newest first."""
+        with self._lock:
+            if self._live is None or clock.monotonic() - self._live[0] > _LIVE_S:
+                self._live = clock.monotonic(), self._find_live_games()
+            return self._live[1]
+
+    def _find_live_games(self) -> list[LiveGame]:
+        try:
+            log = self._open_log()
+            page = log.read(limit=_LIVE_STARTS, types=[GAME_STARTED], newest_first=True)
+        except LogMissing:
+            return []
+        found, now = [], now_ms()
+        for entry in page:
+            started = entry.event
+            # A game that broke off without a word is not listed for ever.
+            if now - started.timestamp > _LIVE_LONGEST_MS:
+                break
+            game_id = str(started.payload.get("game_id"))
+            if game_id in self._ended:
+                continue
+            events = log.read_stream(entry.stream)
+            if any(one.event.type in (GAME_FINISHED, GAME_ABANDONED) for one in events):
+                self._ended[game_id] = None
+                while len(self._ended) > 4 * _LIVE_STARTS:
+                    del self._ended[next(iter(self._ended))]
+                continue
+            last = max(one.event.timestamp for one in events)
+            if now - last > _LIVE_SILENT_MS:
+                continue
+            played_on = str(started.payload.get("played_on", "simulator"))
+            found.append(
+                LiveGame(
+                    game_id=game_id,
+                    **{
+                        name: str(started.payload.get(name))
+                        for name in ("seed", "deck", "stake", "policy")
+                    },
+                    source=started.source,
+                    played_on=played_on,
+                    started=started.timestamp,
+                    actions=sum(one.event.type == GAME_ACTION for one in events),
+                    last_action=last,
+                    replayable=played_on == "simulator",
+                )
+            )
+        return found
+
+    def log(self) -> EventLog:
+        """The event log, read only.
+
+        Raises:
+            LogMissing: there is none yet.
+        """
+        return self._open_log()
+
     def game(self, game_id: str) -> GameRecord:
         """One game, with its actions when it was kept action by action.
 
@@ -222,15 +327,20 @@ class Figures:
 
     def knowledge(self, limit: int) -> Knowledge:
         store = self._series()
-        pairs, reason = None, ""
+        pairs, combinations, opinions, reason = None, None, None, ""
         try:
             pairs = self._pairs(limit)
+            combinations = self._combinations(limit)
+            opinions = self._opinions(limit)
         except JimbotError as error:
             reason = str(error)
         return Knowledge(
             jokers=_most_trusted(store.counts("joker"), limit, joker_name),
             hands=_most_trusted(store.counts("hand"), limit, str),
+            policies=_most_trusted(store.counts("policy"), limit, str),
             pairs=pairs,
+            combinations=combinations,
+            opinions=opinions,
             pairs_reason=reason,
         )
 
@@ -250,6 +360,34 @@ class Figures:
                 confidence=pair.confidence,
             )
             for pair in top_pairs(_open(self._projections.knowledge), limit)
+        ]
+
+    def _combinations(self, limit: int) -> list[Combination]:
+        from jimbot.knowledge.queries import combinations_that_won
+
+        return [
+            Combination(
+                names=[joker_name(key) for key in found.jokers],
+                wins=found.wins,
+                game_id=found.game,
+            )
+            for found in combinations_that_won(_open(self._projections.knowledge), limit=limit)
+        ]
+
+    def _opinions(self, limit: int) -> list[Opinion]:
+        from jimbot.knowledge.queries import notes
+
+        return [
+            Opinion(
+                subject=joker_name(note.subject),
+                relation=note.relation.replace("_", " "),
+                object=joker_name(note.object),
+                claim=note.claim,
+                confidence=note.confidence,
+                game_id=note.game,
+                time=note.time,
+            )
+            for note in notes(_open(self._projections.knowledge), limit=limit)
         ]
 
     def _series(self) -> SeriesStore:
@@ -288,6 +426,31 @@ class _Best(NamedTuple):
     asked: float
     behind: bool  # old games were still coming in
     hand: float | None
+
+
+def _antes(
+    store: SeriesStore, start: int, end: int, step: int
+) -> dict[int, tuple[float, float | None, float | None]]:
+    """Mean ante by time with its 95 % interval.
+
+    What is kept of a bucket is its number, mean, least and most. Those bound its variance (Bhatia
+    and Davis 2000): at most (most - mean) (mean - least). So the interval is wide enough for any
+    games with these figures, and wider than most need.
+    """
+    asked = [
+        dict(store.range("game.ante", start=start, end=end, step=step, how=how))
+        for how in ("mean", "min", "max", "count")
+    ]
+    means, least, most, counts = asked
+    found: dict[int, tuple[float, float | None, float | None]] = {}
+    for time, mean in means.items():
+        count = counts[time]
+        if count < _LEAST_FOR_AN_INTERVAL:
+            found[time] = mean, None, None
+            continue
+        spread = Z95 * math.sqrt(max((most[time] - mean) * (mean - least[time]), 0.0) / count)
+        found[time] = mean, mean - spread, mean + spread
+    return found
 
 
 def _larger(one: float | None, other: float | None) -> float | None:

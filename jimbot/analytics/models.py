@@ -60,6 +60,10 @@ class Trend(BaseModel):
     win_rate_low: Share | None
     win_rate_high: Share | None
     mean_ante: float | None
+    mean_ante_low: Annotated[
+        float | None, Field(description="95 % interval, rather too wide; None below 5 games")
+    ]
+    mean_ante_high: float | None
 
 
 class Trends(BaseModel):
@@ -193,10 +197,144 @@ class Pair(BaseModel):
     confidence: Annotated[Share, Field(description="lower end of the win rate's interval")]
 
 
+class Combination(BaseModel):
+    """Jokers that won `wins` games together."""
+
+    names: list[str]
+    wins: int
+    game_id: Annotated[str, Field(description="the last of those games")]
+
+
+class Opinion(BaseModel):
+    """What Claude made of a lost game: opinion, not count."""
+
+    subject: str
+    relation: str
+    object: str
+    claim: str
+    confidence: Annotated[Share, Field(description="Claude's own")]
+    game_id: str
+    time: Milliseconds
+
+
 class Knowledge(BaseModel):
-    """What the games have shown: most trusted first. `pairs` is None when the graph is not up."""
+    """What the games have shown: most trusted first. `pairs`, `combinations` and `opinions` are
+    None when the graph is not up."""
 
     jokers: list[Counted]
     hands: list[Counted]
+    policies: list[Counted]
     pairs: list[Pair] | None
+    combinations: Annotated[
+        list[Combination] | None, Field(description="whole sets of jokers that won")
+    ]
+    opinions: Annotated[list[Opinion] | None, Field(description="Claude's, newest first")]
     pairs_reason: Annotated[str, Field(description="why there are no pairs")] = ""
+
+
+class LiveGame(BaseModel):
+    """A game that is being played, or one that broke off without a word a short while ago."""
+
+    game_id: str
+    seed: str
+    deck: str
+    stake: str
+    policy: str
+    source: str
+    played_on: Annotated[str, Field(description="`simulator`, or the game that deals it")]
+    started: Milliseconds
+    actions: Annotated[int, Field(description="that have reached the log")]
+    last_action: Milliseconds
+    replayable: bool
+
+
+class Use(BaseModel):
+    """What one service or group uses of its share. `used` None: not running, or not measured."""
+
+    name: str
+    title: str
+    group: Annotated[str, Field(description="of a service; empty for a group")] = ""
+    used: Annotated[int | None, Field(description="bytes")]
+    limit: Annotated[int, Field(description="bytes, by the table")]
+    gpu_used: Annotated[int | None, Field(description="bytes; None where none can be asked")] = None
+    gpu_limit: Annotated[int, Field(description="bytes, by the table; 0 for none")] = 0
+    cores: Annotated[float | None, Field(description="processor cores in use")] = None
+
+
+class Gpu(BaseModel):
+    """One GPU of the machine."""
+
+    name: str
+    used: Annotated[int, Field(description="bytes, by anybody")]
+    size: Annotated[int, Field(description="bytes")]
+    busy: Share | None
+
+
+class Resources(BaseModel):
+    """Memory, processor, GPU and disk against their budgets.
+
+    `checked` is false while no `jimbot up` runs on this home: nobody can tell which processes are
+    its services, so every `used` is None.
+    """
+
+    checked: bool
+    reason: str = ""
+    time: Milliseconds
+    services: list[Use]
+    groups: list[Use]
+    gpus: Annotated[list[Gpu] | None, Field(description="None where no GPU can be asked")]
+    storage: Annotated[dict[str, int], Field(description="bytes by part of the home")]
+    disk_used: int | None
+    disk_size: int | None
+
+
+class Spent(BaseModel):
+    """Money and requests of one day (YYYY-MM-DD), model or purpose."""
+
+    key: str
+    dollars: float
+    tokens: int
+    requests: int
+
+
+class CostReport(BaseModel):
+    """What Claude cost in the last days, in dollars, and where the month leads."""
+
+    dollars: float
+    tokens: int
+    requests: int
+    by_day: list[Spent]
+    by_model: list[Spent]
+    by_purpose: list[Spent]
+    games: int
+    games_won: int
+    per_game: float | None
+    per_won_game: float | None
+    this_month: float
+    month_forecast: float
+    month_budget: float
+    over_budget: bool
+
+
+class Costs(BaseModel):
+    """The gateway's report. `away`: it runs here but did not answer; `unchecked`: it does not run.
+    Then `report` is None: nobody knows what was spent, which is not nothing."""
+
+    state: Literal["ok", "away", "unchecked"]
+    reason: str = ""
+    hint: str = ""
+    report: CostReport | None
+
+
+class Backups(BaseModel):
+    """How old the newest proved backup is. `unchecked`: nobody could tell, which is not well."""
+
+    state: Literal["ok", "stale", "none", "unchecked"]
+    reason: str = ""
+    hint: str = ""
+    last_ok: Milliseconds | None = None
+    age_s: float | None = None
+    stale_after_s: float | None = None
+    snapshots: int | None = None
+    last_try: Milliseconds | None = None
+    last: Annotated[dict[str, int], Field(description="newest of each kind, ms since 1970")] = {}

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from jimbot.analytics.alerts.watch import Watch
 from jimbot.analytics.api import create_app
+from jimbot.analytics.around import Around
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.figures import Figures
 from jimbot.analytics.machine import Machine
@@ -45,6 +46,8 @@ async def run(appliance: Appliance, home: Home) -> None:
         stack.callback(figures.close)
         checks = ServiceChecks(appliance, home, ("analytics", projections.health))
         stack.push_async_callback(checks.close)
+        around = Around(appliance, home, checks.last)
+        stack.push_async_callback(around.close)
         machine = Machine(appliance, home)
         stack.callback(machine.close)
         metrics = Metrics(
@@ -59,7 +62,7 @@ async def run(appliance: Appliance, home: Home) -> None:
         scraper = Scraper(appliance, "analytics", metrics.registry, checks.last)
         stack.push_async_callback(scraper.close)
         watch = Watch(appliance, home, scraper.samples, registry=metrics.registry)
-        app, hub = create_app(figures, checks, metrics, projections.health, watch.answer)
+        app, hub = create_app(figures, checks, metrics, projections.health, around, watch.answer)
         await stack.enter_async_context(serving(app, port))
         stack.push_async_callback(hub.close)
         for forever in (_keep_checking(checks), machine.run(), watch.run()):

@@ -17,6 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from jimbot.analytics.api import create_app
+from jimbot.analytics.around import Around
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.figures import Figures
 from jimbot.analytics.projections import Projections
@@ -116,7 +117,9 @@ def analytics(appliance: Appliance, home: Home) -> Iterator[Analytics]:
     figures = Figures(home, projections)
     checks = ServiceChecks(appliance, home, ("analytics", projections.health))
     metrics = Metrics(figures.summary, projections.statuses, checks.last)
-    app, _ = create_app(figures, checks, metrics, projections.health)
+    app, _ = create_app(
+        figures, checks, metrics, projections.health, Around(appliance, home, checks.last)
+    )
     projections.start()
     try:
         with TestClient(app, base_url="http://127.0.0.1:8090") as client:
