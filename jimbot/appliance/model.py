@@ -28,6 +28,7 @@ from jimbot.appliance.maintenance import Maintenance
 from jimbot.appliance.retention import Retention
 from jimbot.appliance.security import Security
 from jimbot.appliance.stores import Stores
+from jimbot.appliance.training import Training, TrainingShare
 from jimbot.appliance.supervision import Supervision
 from jimbot.errors import JimbotError
 
@@ -91,17 +92,6 @@ class Service(_Row):
     runtimes: tuple[Literal["native", "containers"], ...] = ("native", "containers")
 
 
-class TrainingShare(_Row):
-    """How much training a profile does at a time; sizes are environment steps."""
-
-    env_runners: Annotated[int, Field(ge=1)]
-    envs_per_runner: Annotated[int, Field(ge=1)]
-    object_store_mb: Annotated[int, Field(ge=80)]
-    batch: Annotated[int, Field(ge=1)]
-    minibatch: Annotated[int, Field(ge=1)]
-    epochs: Annotated[int, Field(ge=1)]
-
-
 class Minimum(_Row):
     memory_mb: Megabytes
     cores: Cores
@@ -111,14 +101,6 @@ class Profile(_Row):
     minimum: Minimum
     memory_scale: Annotated[float, Field(gt=0, le=1)]
     training: TrainingShare
-
-
-class Training(_Row):
-    deck: str
-    stake: str
-    checkpoint_minutes: Annotated[float, Field(gt=0)]
-    checkpoints_kept: Annotated[int, Field(ge=1)]
-    record_one_in: Annotated[int, Field(ge=1)]
 
 
 class Play(_Row):
