@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"warning": "yellow", "error": "red", "critical": "bright_red", "debug": "bright_black"}
 _SAID = frozenset({"time", "level", "service", "message", "logger", "error", "payload", "event_id"})
+_SHORT = {"warning": "WARN", "critical": "FATAL"}
 _POLL_S = 0.25
 
 
@@ -125,10 +126,11 @@ def _show(line: Line, game: str, as_json: bool) -> None:
         said |= {name: value for name, value in payload.items() if name != "game_id"}
     more = " ".join(f"{name}={_plain(value)}" for name, value in said.items())
     when = line.time.astimezone().strftime("%m-%d %H:%M:%S.%f")[:-3]
-    text = f"{when}  {line.level[:5].upper():<5}  {line.service:<10}  {line.message}"
+    level = _SHORT.get(line.level, line.level.upper())
+    text = f"{when}  {level:<5}  {line.service:<10}  {line.message}"
     text = f"{text}  {more}" if more else text
     if error := line.fields.get("error"):
-        text = f"{text}\n{error}"
+        text += f"\n{error}" if "\n" in str(error) else f" error={error}"
     # What a library printed must not move the reader's cursor.
     text = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
     click.secho(text, fg=_COLOURS.get(line.level))
