@@ -202,7 +202,8 @@ def _stores(copy: Home) -> list[Check]:
 
 @contextmanager
 def _running(copy: Home, table: Path) -> Iterator[None]:
-    environment = os.environ | {
+    # Without the living home's secrets nobody is asked for a token, and Claude is not called.
+    environment = {k: v for k, v in os.environ.items() if k != "CREDENTIALS_DIRECTORY"} | {
         "JIMBOT_HOME": str(copy.path),
         "JIMBOT_TABLE": str(table),
         process.SUPERVISOR_PID: str(os.getpid()),

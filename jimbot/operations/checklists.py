@@ -1,0 +1,154 @@
+"""The two checklists: before a deployment, and after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from jimbot.appliance import Appliance, Home
+from jimbot.errors import JimbotError
+from jimbot.operations import doctor
+from jimbot.operations import preflight as start
+from jimbot.operations.doctor.finding import Finding, Patient
+from jimbot.operations.machine import choose_profile
+
+_LOOK_BACK_S = 600.0
+_TAIL = 256 << 10
+
+# Programs that an operation needs, and what for.
+_PROGRAMS = {"restic": "backups"}
+
+
+def preflight(
+    appliance: Appliance, home: Home, *, environment: str | None = None, train: bool = True
+) -> list[Finding]:
+    """What must hold before: table, packages, programs, disk, ports, stores, secrets, backup."""
+    name = environment or appliance.logs.environment
+    wants = getattr(appliance.environments, name)
+    services = start.plan(appliance, train=train)
+    patient = Patient(appliance, home)
+    found = [
+        Finding(check="table", severity="ok", seen=f"the table holds; environment {name}"),
+        _refused("packages", lambda: start.check_packages(appliance, services)),
+        _refused("profile", lambda: choose_profile(appliance, "auto")),
+        *_programs(),
+        *_digests(appliance, required=wants.require_digests),
+    ]
+    if home.path.is_dir():
+        found.append(_refused("disk", lambda: start.check_disk(appliance, home)))
+    if patient.running is None:
+        found.append(_refused("ports", lambda: start.check_ports(appliance, services)))
+    else:
+        found.append(
+            Finding(check="ports", severity="ok", seen="JimBot runs here, and has its ports")
+        )
+    names = ["stores", "secrets", "clock"]
+    names += ["backups"] if wants.backups else []
+    if appliance.security.exposed:
+        names.append("certificates")
+    found += doctor.examine(appliance, home, names, remember=False)
+    return [_softened(finding) for finding in found]
+
+
+def verify(appliance: Appliance, home: Home) -> list[Finding]:
+    """What must hold after: every service, every store, what listens, what the logs say."""
+    found = doctor.examine(
+        appliance, home, ["services", "memory", "network", "stores", "certificates", "backups"]
+    )
+    return [*found, *_errors(appliance, home)]
+
+
+def _softened(finding: Finding) -> Finding:
+    """Stores that are not there yet are made by the start."""
+    if finding.check == "stores" and (
+        finding.mend == "jimbot init-db" or "there is no event log" in finding.seen
+    ):
+        return finding.model_copy(
+            update={"severity": "ok", "seen": f"{finding.seen}: made at start"}
+        )
+    return finding
+
+
+def _refused(check: str, attempt: Callable[[], object]) -> Finding:
+    try:
+        attempt()
+    except JimbotError as error:
+        return Finding(check=check, severity="fail", seen=error.message, hint=error.hint)
+    return Finding(check=check, severity="ok", seen="as the table asks")
+
+
+def _programs() -> Iterator[Finding]:
+    for program, purpose in _PROGRAMS.items():
+        there = shutil.which(program)
+        yield Finding(
+            check="programs",
+            severity="ok" if there else "fail",
+            seen=f"{program} ({purpose}): {there or 'not installed'}",
+            mend="" if there else f"apt-get install {program}",
+            disruptive=True,
+        )
+
+
+def _digests(appliance: Appliance, *, required: bool) -> Iterable[Finding]:
+    stores = appliance.stores
+    served = {
+        name
+        for name, engine in (
+            ("eventstore", stores.log),
+            ("questdb", stores.series),
+            ("memgraph", stores.graph),
+        )
+        if engine.engine == "server"
+    }
+    open_ = [
+        service.image
+        for name, service in appliance.services.items()
+        if name in served and not appliance.images[service.image].digest
+    ]
+    if not open_:
+        return [Finding(check="images", severity="ok", seen="every image that is used is pinned")]
+    return [
+        Finding(
+            check="images",
+            severity="fail" if required else "warn",
+            seen=f"not pinned by a digest: {', '.join(open_)}",
+            hint="Fill it into [images] of the table: skopeo inspect docker://NAME:TAG",
+        )
+    ]
+
+
+def _errors(appliance: Appliance, home: Home) -> Iterator[Finding]:
+    """What services said of errors in the last minutes."""
+    looked = False
+    for name in appliance.services:
+        path = home.logs / f"{name}.jsonl"
+        if not path.exists():
+            continue
+        looked = True
+        with path.open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL, 0))
+            lines = file.read().splitlines()
+        last, count = "", 0
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                when = datetime.fromisoformat(entry["time"]).timestamp()
+            except (ValueError, KeyError, TypeError):
+                continue
+            if entry.get("level") in ("error", "critical") and time.time() - when < _LOOK_BACK_S:
+                last, count = str(entry.get("message", "")), count + 1
+        if count:
+            yield Finding(
+                check="logs",
+                severity="fail",
+                seen=f"{name} told of {count} errors in the last ten minutes, the last: {last}",
+                hint=f"See: jimbot logs {name} --level error",
+            )
+    if not looked:
+        yield Finding(check="logs", severity="unknown", seen=f"there is no log in {home.logs}")
+    else:
+        yield Finding(check="logs", severity="ok", seen="the services' logs were read")

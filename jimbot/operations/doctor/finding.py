@@ -1,0 +1,51 @@
+"""What a check finds, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from jimbot import usage
+from jimbot.appliance import Appliance, Home
+from jimbot.usage import Running
+
+Severity = Literal["ok", "warn", "fail", "unknown"]
+
+
+class Finding(BaseModel):
+    """One thing that was looked at.
+
+    `unknown`: it could not be, which is never well. `mend` is a command; `disruptive` ones stop
+    something for a moment or give something up, so that nothing runs them unasked. An empty `mend`
+    with a `hint`: a person has to do it.
+    """
+
+    check: str
+    severity: Severity
+    seen: str
+    mend: str = ""
+    disruptive: bool = False
+    hint: str = ""
+
+
+class Patient:
+    """The appliance that is looked at, and what several checks ask of it."""
+
+    def __init__(self, appliance: Appliance, home: Home) -> None:
+        self.appliance = appliance
+        self.home = home
+
+    @cached_property
+    def running(self) -> Running | None:
+        return usage.running(self.home)
+
+
+class Check(NamedTuple):
+    """A group of findings; `look` raises nothing on purpose."""
+
+    name: str
+    about: str
+    look: Callable[[Patient], Iterable[Finding]]
