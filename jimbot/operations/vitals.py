@@ -70,7 +70,7 @@ def remember(home: Home) -> None:
     known = read(home)
     if known and 0 <= time.time() - known[-1].time < _APART_S:
         return
-    known = [*known, look(patient)][-_KEPT:]
+    known = [*known, look(home)][-_KEPT:]
     text = "".join(f"{each.model_dump_json()}\n" for each in known)
     try:
         write_whole(file(home), text.encode())

@@ -25,6 +25,7 @@ from jimbot.appliance import Appliance, Home
 from jimbot.appliance.backup import Kind, Place
 from jimbot.appliance.images import reference
 from jimbot.errors import JimbotError
+from jimbot.operations import vitals
 from jimbot.operations.backup import dumps, lock, manifest, record, servers
 from jimbot.operations.backup.errors import BackupError, NotSetUp
 from jimbot.operations.backup.manifest import Manifest
@@ -234,6 +235,7 @@ def _run(appliance: Appliance, home: Home, kind: Kind, say: Say) -> BackupResult
         _prove(appliance, there, kind, summary.snapshot, directory, written)
     say("forgetting what the table no longer keeps")
     gone = there.forget(kind, getattr(appliance.backup.keep, kind), prune=kind != "hourly")
+    vitals.remember(home)
     now = datetime.now(UTC)
     last = record.read(home)
     record.update(home, last=last.last | {kind: now}, problem="", snapshots=len(there.snapshots()))
