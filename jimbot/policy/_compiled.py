@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jimbot.game import _compiled as game
 
-MODULES = ("candidates", "layout", "rows")
+MODULES = ("candidates", "imagine", "layout", "rows")
 
 SOURCES = Path(__file__).parent
 NATIVE = SOURCES / "_native"

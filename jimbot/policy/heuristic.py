@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 from math import log
-from typing import TYPE_CHECKING, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jimbot.game.actions import Action, ActionKind
 from jimbot.game.catalogue import (
@@ -23,12 +24,13 @@ from jimbot.game.catalogue import (
 from jimbot.game.planets import PLANET_HANDS
 from jimbot.game.state import BLIND_SELECT, PACK, ROUND_EVAL, SELECTING_HAND
 from jimbot.policy.candidates import Discard, Hand, Play, discards, plays, targets, unseen
+from jimbot.policy.imagine import power
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from jimbot.game import Run
-    from jimbot.game.cards import Card, Consumable, Joker, Offer
+    from jimbot.game.cards import Card, Consumable, Joker
 
 # What a joker is worth besides the score it adds at once, in the unit of `_strength`: 0.7 is a
 # doubled score. It earns money, or grows.
@@ -141,36 +143,81 @@ _WELCOME: Final = {
         "c_sigil": 0.3,
     }.items()
 }
-_VOUCHERS: Final = frozenset(
-    VOUCHER_BY_KEY[key]
-    for key in (
-        "v_overstock_norm",
-        "v_overstock_plus",
-        "v_clearance_sale",
-        "v_liquidation",
-        "v_grabber",
-        "v_nacho_tong",
-        "v_wasteful",
-        "v_recyclomancy",
-        "v_seed_money",
-        "v_money_tree",
-        "v_blank",
-        "v_antimatter",
-        "v_paint_brush",
-        "v_palette",
-        "v_crystal_ball",
-        "v_hone",
-        "v_glow_up",
-        "v_hieroglyph",
-        "v_petroglyph",
-        "v_planet_merchant",
-        "v_telescope",
-        "v_reroll_surplus",
-    )
-)
-_IMAGINED_HANDS: Final = 8  # for what a joker adds
+# What vouchers bring besides higher scores, over a whole run.
+_VOUCHERS: Final = {
+    VOUCHER_BY_KEY[key]: worth
+    for key, worth in {
+        "v_overstock_norm": 0.3,
+        "v_overstock_plus": 0.3,
+        "v_clearance_sale": 0.35,
+        "v_liquidation": 0.35,
+        "v_seed_money": 0.2,
+        "v_money_tree": 0.2,
+        "v_reroll_surplus": 0.2,
+        "v_reroll_glut": 0.2,
+        "v_blank": 0.1,
+        "v_antimatter": 1.0,
+        "v_hone": 0.15,
+        "v_glow_up": 0.2,
+        "v_telescope": 0.3,
+        "v_planet_merchant": 0.15,
+        "v_planet_tycoon": 0.15,
+        "v_crystal_ball": 0.1,
+        "v_grabber": 0.1,
+        "v_nacho_tong": 0.1,
+        "v_wasteful": 0.05,
+        "v_recyclomancy": 0.05,
+        "v_paint_brush": 0.1,
+        "v_palette": 0.1,
+    }.items()
+}
+_IMAGINED_HANDS: Final = 4  # for the order of jokers
 _IMAGINED_DRAWS: Final = 6  # for what a discard brings
-_LEAST_GAIN: Final = 0.08  # a joker that adds less than 8 % is not bought
+
+
+# The deals that a build is judged by, the same for whatever is compared.
+_DEALS: Final = list(range(1, 11))
+
+
+class Tuning(NamedTuple):
+    """What was tuned by play on seeds that are not the held-out ones.
+
+    Margins and gains are logarithms of scores: 0.7 is a doubled one.
+
+    Attributes:
+        strong, fair, poor: margins above which all, some and little money is kept for interest.
+        kept_fair, kept_poor: what is kept then; nothing below.
+        weak: below this margin money goes to jokers before it goes to packs of cards.
+        last_ante: in ante 8 nothing is kept below this margin.
+        least: a joker that gains less is not bought.
+        breaking: a joker that gains so much is bought with money kept for interest.
+        swap, swap_breaking: the same for a joker that takes another's place.
+        planet, planet_breaking: the same for planets.
+        voucher, voucher_breaking: the same for vouchers.
+        reroll_reserve: dollars that must be left after a reroll.
+        horizon: from this ante on it is too late for what pays in the long run.
+    """
+
+    strong: float = 0.9
+    fair: float = 0.5
+    poor: float = 0.2
+    kept_fair: int = 15
+    kept_poor: int = 5
+    weak: float = 0.5
+    last_ante: float = 1.0
+    least: float = 0.08
+    breaking: float = 0.3
+    swap: float = 0.15
+    swap_breaking: float = 0.4
+    planet: float = 0.03
+    planet_breaking: float = 0.12
+    voucher: float = 0.12
+    voucher_breaking: float = 0.3
+    reroll_reserve: int = 5
+    horizon: float = 8.0
+
+
+_TUNED: Final = Tuning()
 
 
 class HeuristicPolicy:
@@ -178,14 +225,19 @@ class HeuristicPolicy:
 
     Args:
         seed: for the hands that it imagines.
+        tuning: how it weighs things.
     """
 
     name = "heuristic"
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, tuning: Tuning = _TUNED) -> None:
         self.confidence = 1.0
         self._random = random.Random(seed)
+        self._tuning = tuning
         self._ordered: list[int] = []
+        self._judged: object = None
+        self._promised = -1
+        self._power = 0.0
 
     def act(self, run: Run) -> Action:
         phase = run.phase_now
@@ -272,94 +324,160 @@ class HeuristicPolicy:
     def _shop(self, run: Run) -> Action:
         if action := self._order_jokers(run):
             return action
-        spare = run.money - self._savings(run)
-        for place, offer in enumerate(run.shop_vouchers):
-            if offer.voucher in _VOUCHERS and offer.cost <= spare and run.can_pay(offer.cost):
-                return Action(ActionKind.BUY_VOUCHER, place)
-        if action := self._buy_joker(run):
+        tuning = self._tuning
+        margin = self._margin(run)
+        savings = self._savings(run, margin)
+        spare = run.money - savings
+        if action := self._buy_joker(run, savings):
             return action
+        for place, offer in enumerate(run.shop_vouchers):
+            least = tuning.voucher if offer.cost <= spare else tuning.voucher_breaking
+            if run.can_pay(offer.cost) and self._voucher_gain(run, place) > least:
+                return Action(ActionKind.BUY_VOUCHER, place)
         for place, offer in enumerate(run.shop_cards):
-            if offer.consumable is not None and offer.cost <= spare:
-                action = self._buy_consumable(run, place, offer.consumable)
+            if offer.consumable is not None and run.can_pay(offer.cost):
+                action = self._buy_consumable(run, place, offer.consumable, offer.cost <= spare)
                 if action is not None and run.is_legal(action):
                     return action
-        for place, offer in enumerate(run.shop_packs):
-            if offer.cost <= spare and run.can_pay(offer.cost) and self._wants_pack(run, offer):
-                return Action(ActionKind.BUY_PACK, place)
-        if run.reroll_cost <= self._reroll_budget(run) and run.can_pay(run.reroll_cost):
+        weak = margin < tuning.weak
+        if (action := self._buy_pack(run, spare, weak)) is not None:
+            return action
+        if self._rerolls(run, spare):
             return Action(ActionKind.REROLL)
+        if weak and run.ante < 8 and (action := self._buy_pack(run, spare, False)) is not None:
+            return action
         return Action(ActionKind.LEAVE_SHOP)
 
-    def _savings(self, run: Run) -> int:
-        """What is kept for interest: more as the run goes on, nothing while it is weak."""
-        if run.ante <= 2:
-            return 5 * min(run.ante - 1, 1)
-        return min(run.interest_cap, 25) if len(run.jokers) >= run.joker_slots else 10
+    def _buy_pack(self, run: Run, spare: int, weak: bool) -> Action | None:
+        for place, offer in enumerate(run.shop_packs):
+            kind = PACKS[offer.pack].kind
+            wanted = kind in ("Buffoon", "Celestial") or (
+                not weak and kind in ("Arcana", "Spectral")
+            )
+            if wanted and offer.cost <= spare and run.can_pay(offer.cost):
+                return Action(ActionKind.BUY_PACK, place)
+        return None
 
-    def _reroll_budget(self, run: Run) -> int:
-        room = run.joker_slots - len(run.jokers)
-        if room > 0 and run.ante >= 2:
-            return (run.money - 8) // 2
-        return run.money - min(run.interest_cap, 25)
+    def _voucher_gain(self, run: Run, place: int) -> float:
+        bonus = _VOUCHERS.get(run.shop_vouchers[place].voucher, 0.0)
+        dream = run.clone()
+        dream.money += 100
+        dream.step(Action(ActionKind.BUY_VOUCHER, place))
+        dream.money = run.money
+        return self._worth(dream) - self._margin(run) + bonus * max(0.0, 1.0 - run.ante / 8)
 
-    def _buy_joker(self, run: Run) -> Action | None:
+    def _margin(self, run: Run) -> float:
+        """How far (log) the build is above what this ante's boss asks for; below 0 it will lose."""
+        key = (
+            run.round,
+            run.money,
+            tuple([joker.id for joker in run.jokers]),
+            sum([entry.level for entry in run.hand_levels]),
+            len(run.draw_pile) + len(run.hand),
+        )
+        if key != self._judged:
+            self._judged = key
+            self._power = self._worth(run)
+        return self._power
+
+    def _worth(self, run: Run) -> float:
+        return sum(power(run, _DEALS)) / len(_DEALS)
+
+    def _savings(self, run: Run, margin: float) -> int:
+        """What is kept for interest: as much as pays while the build is strong, else nothing."""
+        tuning = self._tuning
+        if run.ante >= 8:
+            return 0 if margin < tuning.last_ante else 10
+        cap = min(run.interest_cap, 25)
+        if margin > tuning.strong:
+            return cap
+        if margin > tuning.fair:
+            return min(cap, tuning.kept_fair)
+        if margin > tuning.poor:
+            return tuning.kept_poor
+        return 0
+
+    def _rerolls(self, run: Run, spare: int) -> bool:
+        if not run.can_pay(run.reroll_cost):
+            return False
+        if run.reroll_cost == 0:
+            return True
+        return spare - run.reroll_cost >= self._tuning.reroll_reserve
+
+    def _buy_joker(self, run: Run, savings: int) -> Action | None:
+        tuning = self._tuning
+        for place, offer in enumerate(run.shop_cards):
+            if offer.joker is not None and offer.joker.id == self._promised:
+                self._promised = -1
+                action = Action(ActionKind.BUY_CARD, place)
+                if run.is_legal(action):
+                    return action
         offers = [
             (self._gain(run, offer.joker), place, offer)
             for place, offer in enumerate(run.shop_cards)
             if offer.joker is not None and not offer.joker.rental
         ]
-        for gain, place, offer in sorted(offers, key=lambda item: item[0], reverse=True):
+        offers.sort(key=itemgetter(0), reverse=True)
+        for gain, place, offer in offers:
             joker = offer.joker
-            if gain < _LEAST_GAIN or joker is None:
+            if gain < tuning.least or joker is None:
                 continue
             if run.has_joker_room(joker.edition):
-                if run.can_pay(offer.cost) and self._affordable(run, gain, offer.cost):
+                left = run.money - offer.cost
+                if run.can_pay(offer.cost) and (
+                    left >= savings or gain > tuning.breaking or len(run.jokers) < 3
+                ):
                     return Action(ActionKind.BUY_CARD, place)
                 continue
-            weakest = self._weakest(run)
+            if gain < tuning.least + 0.1:
+                continue
+            weakest = self._weakest_for(run, joker)
             if weakest is None:
                 continue
-            loss, worst = weakest
-            money = run.money + run.jokers[worst].sell_value
-            if gain > loss * 1.3 + 0.1 and money >= offer.cost + 2:
+            better, worst = weakest
+            money = run.money + run.jokers[worst].sell_value - offer.cost
+            if (
+                better > tuning.swap
+                and money >= 0
+                and (money >= savings or better > tuning.swap_breaking)
+            ):
+                self._promised = joker.id
                 return Action(ActionKind.SELL_JOKER, worst)
         return None
 
-    def _affordable(self, run: Run, gain: float, cost: int) -> bool:
-        """Whether a gain is worth a price: anything useful early, interest counts later."""
-        left = run.money - cost
-        return gain > 0.25 or left >= self._savings(run) or len(run.jokers) < 3
+    def _weakest_for(self, run: Run, joker: Joker) -> tuple[float, int] | None:
+        """Which joker to replace by another, and by how much that is better."""
+        base = self._margin(run)
+        horizon = self._tuning.horizon
+        found: tuple[float, int] | None = None
+        for place, old in enumerate(run.jokers):
+            if old.eternal:
+                continue
+            dream = run.clone()
+            dream.remove_joker(dream.jokers[place])
+            dream.add_joker(joker.copy())
+            better = self._worth(dream) - base
+            better += _lasting(joker, run, horizon) - _lasting(old, run, horizon)
+            if found is None or better > found[0]:
+                found = better, place
+        return found
 
-    def _weakest(self, run: Run) -> tuple[float, int] | None:
-        """The joker that is missed least: what is lost without it, and its place."""
-        losses = [
-            (self._loss(run, place), place)
-            for place, joker in enumerate(run.jokers)
-            if not joker.eternal
-        ]
-        return min(losses, default=None)
-
-    def _buy_consumable(self, run: Run, place: int, card: Consumable) -> Action | None:
+    def _buy_consumable(self, run: Run, place: int, card: Consumable, cheap: bool) -> Action | None:
         if FIRST_PLANET <= card.kind < FIRST_SPECTRAL:
-            if self._planet_worth(run, card.kind) < 0.3:
+            gain = self._planet_gain(run, card.kind)
+            if gain < (self._tuning.planet if cheap else self._tuning.planet_breaking):
                 return None
             return Action(ActionKind.BUY_AND_USE, place)
-        if card.kind in _DANGEROUS or _WELCOME.get(card.kind, 0.0) < 0.35:
+        if not cheap or card.kind in _DANGEROUS or _WELCOME.get(card.kind, 0.0) < 0.35:
             return None
         return Action(ActionKind.BUY_CARD, place)
 
-    def _planet_worth(self, run: Run, kind: int) -> float:
-        """How much of the play a planet's hand is, from 0 to 1."""
-        hand = PLANET_HANDS[kind - FIRST_PLANET]
-        total = sum(entry.played for entry in run.hand_levels)
-        entry = run.hand_levels[hand]
-        return (entry.played + (entry.level - 1) * 2) / total if total else 0.0
-
-    def _wants_pack(self, run: Run, offer: Offer) -> bool:
-        kind = PACKS[offer.pack].kind
-        if kind == "Buffoon":
-            return len(run.jokers) < run.joker_slots
-        return kind in ("Celestial", "Arcana", "Spectral") and run.ante >= 1
+    def _planet_gain(self, run: Run, kind: int) -> float:
+        """By how much a level of a planet's hand raises the scores (log)."""
+        base = self._margin(run)
+        dream = run.clone()
+        dream.level_up(PLANET_HANDS[kind - FIRST_PLANET], 1)
+        return self._worth(dream) - base
 
     # Packs
 
@@ -376,7 +494,7 @@ class HeuristicPolicy:
             elif offer.consumable is not None:
                 kind = offer.consumable.kind
                 if FIRST_PLANET <= kind < FIRST_SPECTRAL:
-                    worth = 0.1 + self._planet_worth(run, kind)
+                    worth = 0.1 + 2 * self._planet_gain(run, kind)
                 else:
                     worth = _WELCOME.get(kind, 0.1)
                 action = self._use_of(run, hand, ActionKind.PICK_PACK, place, offer.consumable)
@@ -390,17 +508,11 @@ class HeuristicPolicy:
     # What jokers are worth
 
     def _gain(self, run: Run, joker: Joker) -> float:
-        """By how much a joker would raise the score (log), and what it is worth besides."""
-        return self._difference(run, run.jokers, [*run.jokers, joker]) + _lasting(joker, run)
-
-    def _loss(self, run: Run, place: int) -> float:
-        without = run.jokers[:place] + run.jokers[place + 1 :]
-        joker = run.jokers[place]
-        return self._difference(run, without, run.jokers) + _lasting(joker, run)
-
-    def _difference(self, run: Run, before: list[Joker], after: list[Joker]) -> float:
-        hands = self._imagined(run)
-        return self._strength(run, after, hands) - self._strength(run, before, hands)
+        """By how much a joker would raise the scores (log), and what it is worth besides."""
+        base = self._margin(run)
+        dream = run.clone()
+        dream.add_joker(joker.copy())
+        return self._worth(dream) - base + _lasting(joker, run, self._tuning.horizon)
 
     def _imagined(self, run: Run) -> list[list[Card]]:
         deck = run.full_deck
@@ -423,7 +535,7 @@ class HeuristicPolicy:
         ids = sorted(joker.id for joker in run.jokers)
         if len(ids) < 2 or ids == self._ordered:
             return None
-        hands = self._imagined(run)[:4]
+        hands = self._imagined(run)
         best = self._strength(run, run.jokers, hands) + 0.01
         chosen: Action | None = None
         last = len(ids) - 1
@@ -450,10 +562,10 @@ def _usefulness(score: float, needed: float, hands_left: int) -> float:
     return min(1.0, share * hands_left) * 0.5 + share * 0.5
 
 
-def _lasting(joker: Joker, run: Run) -> float:
+def _lasting(joker: Joker, run: Run, horizon: float) -> float:
     worth = _LASTING.get(joker.kind, 0.0)
     if worth:
-        worth *= max(0.0, 1.0 - run.ante / 10)
+        worth *= max(0.0, 1.0 - run.ante / horizon)
     if joker.edition == 4:
         worth += 0.3
     if joker.perishable >= 0:
