@@ -32,6 +32,7 @@ class Usage(NamedTuple):
     service: str
     pid: int
     started: float  # seconds since 1970
+    restarts: int
     processes: int
     memory: int  # bytes
     cpu_s: float
@@ -49,13 +50,19 @@ class Gpu(NamedTuple):
     temperature: float | None
 
 
+class Process(NamedTuple):
+    pid: int
+    started: float  # which tells a reused pid apart
+    restarts: int
+
+
 class Running(NamedTuple):
-    """The `jimbot up` that runs on a home: service → (pid, start), None for one not started."""
+    """The `jimbot up` that runs on a home; a service that was not started yet is None."""
 
     pid: int
     started: float
     profile: str
-    services: dict[str, tuple[int, float] | None]
+    services: dict[str, Process | None]
 
 
 def running(home: Home) -> Running | None:
@@ -65,7 +72,7 @@ def running(home: Home) -> Running | None:
         if not _is_same(run["pid"], run["started"]):
             return None
         services = {
-            name: (row["pid"], row["started"]) if row else None
+            name: Process(row["pid"], row["started"], row.get("restarts", 0)) if row else None
             for name, row in run["services"].items()
         }
         return Running(run["pid"], run["started"], run["profile"], services)
@@ -82,7 +89,7 @@ def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]
     run = running(home)
     found = []
     for name, one in (run.services if run else {}).items():
-        if one is not None and (usage := _of_tree(name, *one, on_gpu)):
+        if one is not None and (usage := _of_tree(name, one, on_gpu)):
             found.append(usage)
     return found
 
@@ -165,11 +172,11 @@ def disk(home: Home) -> tuple[int, int]:
     return usage.total - usage.free, usage.total
 
 
-def _of_tree(name: str, pid: int, started: float, on_gpu: dict[int, int] | None) -> Usage | None:
+def _of_tree(name: str, one: Process, on_gpu: dict[int, int] | None) -> Usage | None:
     try:
-        if not _is_same(pid, started):
+        if not _is_same(one.pid, one.started):
             return None
-        top = psutil.Process(pid)
+        top = psutil.Process(one.pid)
         members = [top, *top.children(recursive=True)]
     except psutil.Error:
         return None
@@ -183,7 +190,7 @@ def _of_tree(name: str, pid: int, started: float, on_gpu: dict[int, int] | None)
     on_our_gpu = None
     if on_gpu is not None:
         on_our_gpu = sum(on_gpu.get(member.pid, 0) for member in members)
-    return Usage(name, pid, started, len(members), memory, cpu_s, on_our_gpu)
+    return Usage(name, *one, len(members), memory, cpu_s, on_our_gpu)
 
 
 def _memory(process: psutil.Process, *, alone: bool) -> int:

@@ -68,7 +68,7 @@ def test_a_service_is_counted_with_the_processes_below_it(home: Home) -> None:
     with _service() as process:
         write_state(home, {"mcp": process, "claude": None})
         [one] = usage.of_services(home)
-    assert (one.service, one.pid, one.processes) == ("mcp", process.pid, 2)
+    assert (one.service, one.pid, one.processes, one.restarts) == ("mcp", process.pid, 2, 2)
     assert 60 << 20 < one.memory < 120 << 20
     assert one.cpu_s >= 0.3
     assert one.gpu_memory is None
@@ -106,7 +106,7 @@ def test_limits_are_the_tables(appliance: Appliance) -> None:
 
 def test_cores_are_counted_from_look_to_look() -> None:
     rates = Rates()
-    one = Usage("mcp", 10, 0.0, 1, 0, 5.0, None)
+    one = Usage("mcp", 10, 0.0, 0, 1, 0, 5.0, None)
     assert rates.cores([one]) == {"mcp": None}
     time.sleep(0.1)
     [cores] = rates.cores([one._replace(cpu_s=5.05)]).values()

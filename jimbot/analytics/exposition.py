@@ -158,12 +158,11 @@ def _of_projections(page: Page, statuses: Iterable[Status]) -> None:
 
 def _of_stores(page: Page, statuses: Iterable[Status], log_up: bool | None) -> None:
     """A projection that waits for the log, or whose package is not installed, tells nothing."""
-    page.set("jimbot_store_up", log_up, "log")
-    stores = {"metrics": "series", "knowledge": "graph"}
+    page.set("jimbot_store_up", log_up, "events")
     for status in statuses:
         if status.state in ("following", "failing"):
             up = status.state == "following" and not status.warning
-            page.set("jimbot_store_up", up, stores[status.name])
+            page.set("jimbot_store_up", up, status.name)
 
 
 def _of_services(page: Page, found: Services) -> None:

@@ -29,6 +29,9 @@ FAMILIES = (
     Family("jimbot_service_memory_limit_bytes", "What the table gives a service.", ("service",)),
     Family("jimbot_service_cpu_seconds_total", "Processor time since its start.", ("service",)),
     Family("jimbot_service_processes", "Processes of a service.", ("service",)),
+    Family(
+        "jimbot_service_restarts_total", "Times it was started again in this run.", ("service",)
+    ),
     Family("jimbot_service_start_time_seconds", "Its start, since 1970.", ("service",)),
     Family("jimbot_service_gpu_memory_bytes", "GPU memory of its processes.", ("service",)),
     Family("jimbot_gpu_memory_bytes", "Memory of a GPU in use, by anybody.", ("gpu",)),
@@ -117,6 +120,7 @@ class Machine(Collector):
             page.set("jimbot_service_memory_limit_bytes", limit, one.service)
             page.set("jimbot_service_cpu_seconds_total", one.cpu_s, one.service)
             page.set("jimbot_service_processes", one.processes, one.service)
+            page.set("jimbot_service_restarts_total", one.restarts, one.service)
             page.set("jimbot_service_start_time_seconds", one.started, one.service)
             page.set("jimbot_service_gpu_memory_bytes", one.gpu_memory, one.service)
         return page

@@ -148,7 +148,7 @@ DEFINITIONS = (
         Quantile(0.95, "jimbot_graph_query_seconds", 300),
         "seconds",
         "5 % of the questions to the knowledge graph take more than {value}",
-        "Run `jimbot top`; lower [retention.graph], or rebuild it: `jimbot db rebuild graph`.",
+        "Run `jimbot top`; lower [retention.graph], or rebuild it: `jimbot db rebuild knowledge`.",
     ),
     Definition(
         "BackupStale",

@@ -13,6 +13,7 @@ from jimbot.appliance.model import Appliance
 # name → what it writes, for people. The module has the same name.
 RENDERERS = {
     "prometheus": "Prometheus' scrape configuration and alert rules.",
+    "grafana": "Grafana's dashboards.",
 }
 
 

@@ -320,7 +320,7 @@ def test_prometheus_says_it_in_the_same_words(
         (tmp_path / name).write_text(text)
     series = {
         'jimbot_service_healthy{service="claude"}': 0,
-        'jimbot_store_up{store="graph"}': 0,
+        'jimbot_store_up{store="knowledge"}': 0,
         'jimbot_service_memory_bytes{service="mcp"}': 95,
         'jimbot_service_memory_limit_bytes{service="mcp"}': 100,
     }
@@ -334,9 +334,9 @@ def test_prometheus_says_it_in_the_same_words(
             },
         },
         "DatabaseDown": {
-            "exp_labels": {"severity": "critical", "store": "graph"},
+            "exp_labels": {"severity": "critical", "store": "knowledge"},
             "exp_annotations": {
-                "summary": "the graph store cannot be used",
+                "summary": "the knowledge store cannot be used",
                 "description": "Run `jimbot db status`; start its server,"
                 " or see `jimbot logs mcp analytics`.",
                 "runbook_url": "docs/alerts.md#databasedown",

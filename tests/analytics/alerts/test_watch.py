@@ -52,7 +52,9 @@ def test_what_is_pending_is_shown_and_not_told(world: World) -> None:
 
 
 def test_what_changes_together_is_one_message(world: World) -> None:
-    world.look(**SICK, **{'jimbot_store_up{store="log"}': 0, 'jimbot_store_up{store="graph"}': 0})
+    world.look(
+        **SICK, **{'jimbot_store_up{store="events"}': 0, 'jimbot_store_up{store="knowledge"}': 0}
+    )
     world.look(60)
     assert len(world.ear.heard) == 3
     assert world.ear.messages == 1
