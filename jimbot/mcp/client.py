@@ -14,6 +14,7 @@ from pathlib import Path
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from jimbot.appliance import Home
 from jimbot.errors import JimbotError
 from jimbot.events.event import Event, EventError
 from jimbot.events.payloads import validate
@@ -27,6 +28,7 @@ from jimbot.mcp.protocol import (
     encode_batch,
     encode_event,
 )
+from jimbot.security import tokens
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class EventClient:
     Args:
         journal: a directory that gets the id of every acknowledged event (`jimbot.mcp.journal`).
         capacity: events that may wait; `send` blocks while there are that many.
-        token: where mcp asks for one.
+        token: where mcp asks for one; that of JimBot's own programs in this process's home if none.
     """
 
     def __init__(
@@ -177,8 +179,8 @@ class EventClient:
         with connect(
             self._url, open_timeout=5, close_timeout=1, compression=None, proxy=None
         ) as connection:
-            if self._token is not None:
-                self._greet(connection, self._token)
+            if token := self._token or _own_token():
+                self._greet(connection, token)
             self._connection = connection
             try:
                 yield connection
@@ -252,3 +254,12 @@ class EventClient:
         if what != self._complained_of and not self._closing:
             self._complained_of = what
             _log.warning("%s %s; %d events wait", self._url, what, self.pending)
+
+
+def _own_token() -> str | None:
+    """Read at each connection, since tokens come and go while this process runs."""
+    try:
+        return tokens.own(Home.default())
+    except JimbotError as error:
+        _log.warning("going without a token: %s", error)
+        return None

@@ -27,6 +27,8 @@ from jimbot.mcp.messages import Error
 from jimbot.mcp.metrics import Metrics
 from jimbot.mcp.protocol import MAX_FRAME_BYTES, receive
 from jimbot.mcp.server import EventServer
+from jimbot.security.entrance import Refusal
+from jimbot.security.roles import Scope
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class Door:
         @app.get("/api/v1/commands/poll", tags=["mod"], response_class=PlainTextResponse)
         async def poll(request: Request) -> Response:
             """The commands that wait, a line each, and none twice."""
-            if refusal := self._turned_away(request):
+            if refusal := self._turned_away(request, "commands:read"):
                 return refusal
             lines = list(self._commands)
             self._commands.clear()
@@ -98,7 +100,7 @@ class Door:
         @app.post("/api/v1/commands", tags=["mod"])
         async def command(request: Request, wish: Commands) -> Response:
             """Queue commands for the mod."""
-            if refusal := self._turned_away(request):
+            if refusal := self._turned_away(request, "commands:write"):
                 return refusal
             wrong = [line for line in wish.commands if not balatromcp.is_command(line)]
             if wrong:
@@ -115,27 +117,35 @@ class Door:
         @app.put("/api/v1/autopilot", tags=["mod"])
         async def autopilot(request: Request, wish: Autopilot) -> Response:
             """Let the policy answer the mod's states with commands, or stop it."""
-            if refusal := self._turned_away(request):
+            if refusal := self._turned_away(request, "commands:write"):
                 return refusal
             self._autopilot = wish.enabled and self._decider is not None
             self._decided_on = None
             return JSONResponse({"enabled": self._autopilot})
 
-    def _turned_away(self, request: Request) -> Response | None:
+    def _turned_away(self, request: Request, scope: Scope) -> Response | None:
         if "origin" in request.headers:
             # A page in a browser can reach loopback, but always says its Origin.
             error = Error(code="unauthorised", reason="requests from web pages are refused")
             self._metrics.rejected.labels(error.code).inc()
             return _refusal(error, 403)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if self._server.trusts(token if scheme.lower() == "bearer" else None):
+        entrance = self._server.entrance
+        if entrance is None:
             return None
-        error = Error(code="unauthorised", reason="the token is missing or not known")
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        address = request.client.host if request.client else ""
+        found = entrance.enter(token if kind.lower() == "bearer" else None, address, scope)
+        if not isinstance(found, Refusal):
+            return None
+        error = Error(code="unauthorised", reason=found.reason)
         self._metrics.rejected.labels(error.code).inc()
-        return _refusal(error, 401)
+        answer = _refusal(error, found.status)
+        if found.retry_after_s:
+            answer.headers["Retry-After"] = str(int(found.retry_after_s) + 1)
+        return answer
 
     async def _events(self, request: Request) -> Response:
-        if refusal := self._turned_away(request):
+        if refusal := self._turned_away(request, "events:write"):
             return refusal
         async with self._room:
             body = bytearray()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
+import socket as sockets
+import ssl
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Origin
 
 from jimbot.errors import JimbotError
 from jimbot.events.log import Appended, LogError, Recorded
@@ -33,6 +35,10 @@ from jimbot.mcp.messages import (
 from jimbot.mcp.metrics import Metrics
 from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, Received, encode_answer, receive
 from jimbot.mcp.sessions import Session, Sessions
+from jimbot.security.entrance import OWNER, Entrance, Refusal
+from jimbot.security.lockout import is_loopback
+from jimbot.security.roles import Scope
+from jimbot.security.tokens import Grant
 from jimbot.service import new_correlation_id, note
 
 _log = logging.getLogger(__name__)
@@ -55,6 +61,22 @@ _PAGE_BYTES = 256 << 10
 # Decisions that one connection may wait for; its next frame is not read until one is given.
 _DECIDING = 4
 _CLOSE_S = 0.5
+# Sockets, whether they have said something or not; and how long they may take to speak WebSocket,
+# and then, where tokens are on, to say hello with one.
+_SOCKETS = 2 * _CONNECTIONS
+_OPEN_S = 5.0
+_HELLO_S = 10.0
+# Frames that are refused before a hello with a token, until the connection ends.
+_STRANGE_FRAMES = 8
+# One address of another machine gets no more of the connections than this.
+_EACH_ADDRESS = 32
+# How often it is asked whether those who are in may stay.
+_SWEEP_S = 0.5
+_NEEDS: dict[Capability, Scope] = {
+    "events": "events:write",
+    "subscribe": "events:read",
+    "decisions": "decisions",
+}
 # Of a decision, what its line in the log says.
 _TOLD = {"request_id", "source", "policy", "confidence", "took_ms"}
 
@@ -82,8 +104,15 @@ class _Budget:
         await self._has_room.wait()
 
 
+class Outside(NamedTuple):
+    """Where other machines reach the server: an address of this one, and TLS."""
+
+    address: str
+    context: ssl.SSLContext
+
+
 class EventServer:
-    """Takes events from WebSocket clients on loopback to a committer.
+    """Takes events from WebSocket clients to a committer: on loopback, and outside where asked to.
 
     Use as an async context manager; leaving it stops reading, has committed and acknowledges what
     was read, and closes. Port 0 picks a free one.
@@ -91,8 +120,9 @@ class EventServer:
     Args:
         decider: answers `decide`; without one such a message is refused.
         flush_ms: how often subscribers get what was stored.
-        tokens: SHA-256 digests in hex of the tokens, one of which a hello must then hold, or None
-            where everybody on this machine is trusted.
+        entrance: judges the tokens of hellos; None where everybody on this machine is trusted.
+        outside: where to listen besides, on the same port; only who has a token speaks there.
+        origins: of the web pages that may connect; no other may.
 
     Raises:
         OSError: on entering, when the port is taken.
@@ -107,7 +137,9 @@ class EventServer:
         decider: Decider | None = None,
         flush_ms: int = 100,
         heartbeat_s: float = 5.0,
-        tokens: Collection[str] | None = None,
+        entrance: Entrance | None = None,
+        outside: Outside | None = None,
+        origins: Sequence[str] = (),
     ) -> None:
         self._committer = committer
         self._metrics = metrics
@@ -115,27 +147,32 @@ class EventServer:
         self.decider = decider
         self.flush_ms = flush_ms
         self.heartbeat_s = heartbeat_s
-        self._tokens = tokens
+        self.entrance = entrance
+        self._outside = outside
+        self._origins = [Origin(origin) for origin in origins]
         self.sessions = Sessions()
         self._speaking: dict[str, _Connection] = {}
         self._total = _Budget(_TOTAL_BYTES)
         self._connections: set[_Connection] = set()
-        self._server: Server | None = None
+        self._servers: list[Server] = []
+        self._sockets = 0
+        self._sweeping: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        if self._server is None:
+        if not self._servers:
             return self._port
-        return int(next(iter(self._server.sockets)).getsockname()[1])
+        return int(next(iter(self._servers[0].sockets)).getsockname()[1])
 
-    def trusts(self, token: str | None) -> bool:
-        """Whether a client with this token, or with none, may speak."""
-        if self._tokens is None:
-            return True
-        # Comparing digests tells nothing about a token, however long it takes.
-        return token is not None and hashlib.sha256(token.encode()).hexdigest() in self._tokens
+    def enter_as(self, token: str | None, address: str) -> Grant | Refusal:
+        """Who a client is that shows this token, or why it may not speak."""
+        if self.entrance is None:
+            return OWNER
+        if self.entrance.open and not is_loopback(address):
+            return Refusal(401, "other machines need a token, and there are none yet")
+        return self.entrance.enter(token, address)
 
     def enter(self, connection: _Connection, hello: Hello) -> tuple[Session, bool]:
         """Open a session on a connection; an older connection of the session is closed."""
@@ -160,20 +197,18 @@ class EventServer:
         return self._total.taken
 
     async def __aenter__(self) -> Self:
-        self._server = await serve(
-            self._talk,
-            "127.0.0.1",
-            self._port,
-            # A page in a browser can reach loopback, but always says its Origin.
-            origins=[None],
-            process_request=self._admit,
-            compression=None,
-            max_size=_READ_BYTES,
-            max_queue=2,
-            close_timeout=_CLOSE_S,
-            server_header=None,
-            logger=_socket_log,
-        )
+        shared = self._outside is not None and self._outside.address in ("0.0.0.0", "::")
+        inside = _listener("127.0.0.1", self._port, shared)
+        self._servers.append(await self._serve(inside))
+        if self._outside is not None:
+            try:
+                listener = _listener(self._outside.address, self.port, shared)
+            except OSError:
+                self._servers.pop().close()
+                raise
+            context = self._outside.context
+            self._servers.append(await self._serve(listener, context))
+        self._sweeping = asyncio.create_task(self._sweep())
         return self
 
     async def __aexit__(
@@ -182,8 +217,9 @@ class EventServer:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._server is not None
         self._stopping = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         connections = list(self._connections)
         for connection in connections:
             connection.stop_reading()
@@ -194,12 +230,66 @@ class EventServer:
                 await asyncio.gather(
                     *(one.send_answers() for one in connections), return_exceptions=True
                 )
-        self._server.close()
-        await self._server.wait_closed()
+        for server in self._servers:
+            server.close()
+        for server in self._servers:
+            await server.wait_closed()
+
+    async def _serve(
+        self, listener: sockets.socket, context: ssl.SSLContext | None = None
+    ) -> Server:
+        outer = self
+
+        class Counted(ServerConnection):
+            """Ends at once where there are too many that have not even shaken hands."""
+
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                outer._sockets += 1
+                if outer._sockets > _SOCKETS:
+                    self.transport.abort()
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                outer._sockets -= 1
+                super().connection_lost(exc)
+
+        secure: dict[str, Any] = {}
+        if context is not None:
+            secure = {"ssl": context, "ssl_handshake_timeout": _OPEN_S}
+        return await serve(
+            self._talk,
+            sock=listener,
+            # A page in a browser can reach loopback, but always says its Origin.
+            origins=[None, *self._origins],
+            process_request=self._admit,
+            create_connection=Counted,
+            compression=None,
+            open_timeout=_OPEN_S,
+            max_size=_READ_BYTES,
+            max_queue=2,
+            close_timeout=_CLOSE_S,
+            server_header=None,
+            logger=_socket_log,
+            **secure,
+        )
+
+    async def _sweep(self) -> None:
+        """End the connections whose token is revoked, expired or may do something else now."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            for connection in list(self._connections):
+                if not connection.may_stay():
+                    connection.dismiss("the token of this connection does not hold any more")
 
     async def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         if self._stopping:
             return socket.respond(503, "mcp is stopping\n")
+        address = _address(socket)
+        if not is_loopback(address):
+            if self.entrance is not None and (wait := self.entrance.wait_s(address)):
+                return socket.respond(429, f"too many wrong tokens; wait {wait:.0f} s\n")
+            if sum(one.address == address for one in self._connections) >= _EACH_ADDRESS:
+                return socket.respond(429, f"{_EACH_ADDRESS} connections are open already\n")
         if len(self._connections) < _CONNECTIONS:
             return None
         return socket.respond(503, f"{_CONNECTIONS} connections are open already\n")
@@ -241,7 +331,11 @@ class _Connection:
         self._messages: list[BaseModel] = []
         self._answered_bytes = 0
         self._answers_ready = asyncio.Event()
-        self._trusted = server.trusts(None)
+        self.address = _address(socket)
+        known = server.enter_as(None, self.address)
+        self._grant = known if isinstance(known, Grant) else None
+        self._strange_frames = 0
+        self._farewell = ""
         self._session: Session | None = None
         self._granted: frozenset[Capability] = frozenset()
         self._subscription: Subscribe | None = None
@@ -265,6 +359,9 @@ class _Connection:
                 task.cancel()
             if self._session is not None:
                 self._server.leave(self, self._session)
+        if self._farewell:
+            await self.send_answers()
+            await self._socket.close(1008, self._farewell)
         for task in done:
             with contextlib.suppress(ConnectionClosed):
                 task.result()
@@ -272,6 +369,20 @@ class _Connection:
     def end(self) -> None:
         """Close: another connection speaks for this session now."""
         self._ended.set()
+
+    def dismiss(self, why: str) -> None:
+        """Close, and say why."""
+        self._farewell = why
+        self._ended.set()
+
+    def may_stay(self) -> bool:
+        """Whether who was let in would be let in as much now."""
+        entrance = self._server.entrance
+        if entrance is None or self._grant is None:
+            return True
+        if self._grant is OWNER:
+            return entrance.open
+        return entrance.tokens.grant(self._grant.id) == self._grant
 
     def stop_reading(self) -> None:
         """Leave unread what comes from now on; what was read is still answered."""
@@ -299,6 +410,20 @@ class _Connection:
             await self.send_answers()
 
     async def _read(self) -> None:
+        if self._grant is None:
+            patience = asyncio.get_running_loop().call_later(_HELLO_S, self._ask_for_hello)
+            try:
+                await self._read_on()
+            finally:
+                patience.cancel()
+        else:
+            await self._read_on()
+
+    def _ask_for_hello(self) -> None:
+        if self._grant is None:
+            self.dismiss("no hello with a token came in time")
+
+    async def _read_on(self) -> None:
         async for frame in self._socket:
             if self._reading:
                 received = self._take(frame)
@@ -309,11 +434,14 @@ class _Connection:
 
     def _take(self, frame: str | bytes) -> Received:
         received = receive(frame)
-        if not self._trusted and not isinstance(received.message, Hello):
-            self._refuse(Error(code="unauthorised", reason="say hello with a token first"))
+        if self._grant is None and not isinstance(received.message, Hello):
+            self._refuse_stranger("say hello with a token first")
             return Received([], [])
         for error in received.errors:
             self._refuse(error)
+        if received.events and not self._can("events:write"):
+            self._refuse(Error(code="unauthorised", reason="this token may not write events"))
+            return Received([], [])
         if received.events:
             size = len(frame) + _OBJECT_BYTES * len(received.events)
             self._own.take(size)
@@ -360,14 +488,19 @@ class _Connection:
                 )
             )
             return
-        if not self._server.trusts(hello.token):
-            self._refuse(Error(code="unauthorised", reason="the token is missing or not known"))
+        judged = self._server.enter_as(hello.token, self.address)
+        if isinstance(judged, Refusal):
+            self._refuse_stranger(judged.reason)
+            if judged.status == 429 and not is_loopback(self.address):
+                self.dismiss(judged.reason)
             return
-        self._trusted = True
+        self._grant = judged
         offered: set[Capability] = {"events", "subscribe"}
         if self._server.decider is not None:
             offered.add("decisions")
-        self._granted = frozenset(one for one in hello.capabilities if one in offered)
+        self._granted = frozenset(
+            one for one in hello.capabilities if one in offered and self._can(_NEEDS[one])
+        )
         self._session, known = self._server.enter(self, hello)
         self._say(
             Welcome(
@@ -455,6 +588,15 @@ class _Connection:
 
     # Answers
 
+    def _can(self, scope: Scope) -> bool:
+        return self._grant is not None and scope in self._grant.scopes
+
+    def _refuse_stranger(self, reason: str) -> None:
+        self._refuse(Error(code="unauthorised", reason=reason))
+        self._strange_frames += 1
+        if self._grant is None and self._strange_frames >= _STRANGE_FRAMES:
+            self.dismiss("too many frames without a token")
+
     def _refuse(self, error: Error) -> None:
         self._metrics.rejected.labels(error.code).inc()
         self._say(error)
@@ -479,6 +621,28 @@ class _Connection:
         self._acknowledged += event_ids
         self._answered_bytes += size
         self._answers_ready.set()
+
+
+def _listener(address: str, port: int, shared: bool) -> sockets.socket:
+    """A socket to listen with.
+
+    Args:
+        shared: whether loopback has one of its own on the port besides that of all addresses; who
+            connects to loopback gets loopback's then.
+    """
+    family = sockets.AF_INET6 if ":" in address else sockets.AF_INET
+    if shared and port and address == "127.0.0.1":
+        # Sharing would not notice that another program is there already.
+        sockets.create_server((address, port), family=family).close()
+    return sockets.create_server(
+        (address, port), family=family, reuse_port=shared, dualstack_ipv6=address == "::"
+    )
+
+
+def _address(socket: ServerConnection) -> str:
+    """The address of the other side; of IPv4 also where it came over IPv6's socket."""
+    found = socket.remote_address
+    return str(found[0]).removeprefix("::ffff:") if found else ""
 
 
 def _no_decision(asked: Decide, reason: str) -> Error:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
+import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from jimbot.appliance import Appliance, Home, HomeError
+from jimbot.appliance import Appliance, Home
 from jimbot.errors import PortTaken
 from jimbot.events import open_log
 from jimbot.mcp.advice import GatewayAdviser
@@ -21,9 +22,14 @@ from jimbot.mcp.commit import Committer
 from jimbot.mcp.decide import ClosingAdviser, Decider
 from jimbot.mcp.door import Door
 from jimbot.mcp.metrics import Counts, Metrics
-from jimbot.mcp.server import EventServer
+from jimbot.mcp.server import EventServer, Outside
 from jimbot.policy import Policy, choose
+from jimbot.security.entrance import Entrance
+from jimbot.security.errors import TokenError
 from jimbot.service import Health, configure_logging, http_app, serving, stop_event
+
+if TYPE_CHECKING:
+    from jimbot.security.tls import Renewing
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +69,7 @@ async def serve(
         LogError: the log cannot be used.
         PortTaken: one of mcp's ports is in use.
         HomeError: the state directory cannot be used.
+        SecurityError: other machines would reach mcp without TLS or tokens.
     """
     configure_logging("mcp")
     stop = stop_event()
@@ -70,8 +77,13 @@ async def serve(
     sys.setswitchinterval(0.001)
     home.prepare()
     ports = appliance.service("mcp").ports
+    entrance = Entrance.of(appliance.security, home)
+    renewing = _certificate(appliance, home)
     log = open_log(home)
     async with AsyncExitStack() as stack:
+        if renewing is not None:
+            stack.callback(asyncio.create_task(renewing.follow()).cancel)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, renewing.look)
         stack.callback(log.close)
         metrics = Metrics()
         committer = await stack.enter_async_context(Committer(log, metrics))
@@ -85,7 +97,9 @@ async def serve(
             ports["websocket"],
             decider=decider,
             flush_ms=appliance.aggregation.flush_ms,
-            tokens=read_tokens(home),
+            entrance=entrance,
+            outside=_outside(appliance, entrance, renewing),
+            origins=appliance.security.origins,
         )
         try:
             await stack.enter_async_context(events)
@@ -106,28 +120,25 @@ async def serve(
     _log.info("stopped", extra={"fields": {"log_position": committer.position}})
 
 
-def read_tokens(home: Home) -> frozenset[str] | None:
-    """The digests of the tokens that open mcp, or None when there are none: then everybody who
-    reaches loopback is trusted.
-
-    `secrets/mcp-tokens` in the home holds a SHA-256 digest in hex a line.
-
-    Raises:
-        HomeError: the file is there and cannot be read, or holds something else.
-    """
-    path = home.path / "secrets" / "mcp-tokens"
-    try:
-        lines = path.read_text("ascii").split()
-    except FileNotFoundError:
+def _certificate(appliance: Appliance, home: Home) -> Renewing | None:
+    """What the socket for other machines goes by; None where there is none."""
+    if not appliance.security.exposed:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HomeError(f"cannot read {path}: {error}", hint="Mend it, or remove it") from error
-    if not all(re.fullmatch(r"[0-9a-f]{64}", line) for line in lines):
-        raise HomeError(
-            f"{path} holds something that is no SHA-256 digest",
-            hint="Write one digest in hex a line: printf TOKEN | sha256sum",
+    from jimbot.security.tls import Renewing  # 10 MB, which loopback needs not
+
+    return Renewing(appliance.security, home)
+
+
+def _outside(appliance: Appliance, entrance: Entrance, renewing: Renewing | None) -> Outside | None:
+    if renewing is None:
+        return None
+    address = str(appliance.security.listen)
+    if entrance.open:
+        raise TokenError(
+            f"mcp would listen on {address}, and there are no tokens",
+            hint="Make one for the game: jimbot tokens create NAME --role player",
         )
-    return frozenset(lines)
+    return Outside(address, renewing.context)
 
 
 def _http(committer: Committer, events: EventServer, metrics: Metrics) -> FastAPI:

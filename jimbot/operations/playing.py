@@ -14,6 +14,7 @@ from jimbot.mcp.balatrobot.driver import Driver, Played
 from jimbot.mcp.client import EventClient
 from jimbot.operations.errors import OperationError
 from jimbot.policy import Policy
+from jimbot.security import tokens
 from jimbot.terminal.screen import number
 from jimbot.terminal.session import describe
 
@@ -47,7 +48,11 @@ def balatrobot(
             delivered to mcp.
     """
     home.prepare()
-    events = EventClient(appliance.url("mcp", "websocket", scheme="ws"), journal=home.acknowledged)
+    events = EventClient(
+        appliance.url("mcp", "websocket", scheme="ws"),
+        journal=home.acknowledged,
+        token=tokens.own(home),
+    )
 
     def told(action: Action, run: Run) -> None:
         where = f"ante {run.ante}  ${run.money}  {number(run.chips)}/{number(run.required)}"

@@ -40,6 +40,10 @@ class Entrance:
         """Whether nobody is asked for a token."""
         return not self.tokens.on
 
+    def wait_s(self, address: str) -> float:
+        """How long an address has to wait after wrong tokens; 0 when it need not."""
+        return self._lockout.wait_s(address) if self.tokens.on else 0.0
+
     def enter(self, token: str | None, address: str, scope: Scope | None = None) -> Grant | Refusal:
         """Let somebody in, or say why not.
 

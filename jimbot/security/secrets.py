@@ -38,16 +38,16 @@ def read_bytes(path: Path) -> bytes:
         raise SecretError(
             f"cannot read the secret {path}: {error.strerror}", hint=f"Check: ls -l {path}"
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         # Of the file that is open, not of one that was put in its place.
         _judge(path, os.fstat(descriptor))
-        data = file.read(LONGEST + 1)
+        data = os.read(descriptor, LONGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > LONGEST:
         raise SecretError(f"{path} is too long for a secret", hint="Is it another file?")
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise SecretError(f"{path} does not hold text", hint="Is it another file?") from None
+    if not _is_text(data):
+        raise SecretError(f"{path} does not hold text", hint="Is it another file?")
     return data
 
 
@@ -58,6 +58,15 @@ def check(path: Path) -> None:
         SecretError: as `read`.
     """
     read_bytes(path)
+
+
+def _is_text(data: bytes) -> bool:
+    # Apart, so that the error above has no context: a decoding error holds all of the data.
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _judge(path: Path, found: os.stat_result) -> None:

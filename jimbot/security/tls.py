@@ -24,7 +24,6 @@ from jimbot.security.errors import CertificateError, SecretError
 
 _log = logging.getLogger(__name__)
 
-HANDSHAKE_S: Final = 5.0
 # Of TLS 1.2, where it is allowed: forward secrecy and authenticated encryption.
 _SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import threading
 import time
@@ -26,6 +25,7 @@ from jimbot.mcp.server import EventServer
 from jimbot.policy import make
 from jimbot.service import Health, http_app, serving
 from tests.mcp.conftest import dial, hear
+from tests.security.guarded import Guarded
 
 BEAT = {
     "type": "HEARTBEAT",
@@ -203,15 +203,17 @@ def test_commands_are_polled_once(door: Running) -> None:
     assert door.http.post("/api/v1/commands", json={"commands": "x"}).status_code == 422
 
 
-def test_web_pages_and_strangers_are_turned_away(log: Switched) -> None:
-    door = Running(log, tokens=frozenset([hashlib.sha256(b"key").hexdigest()]))
+def test_web_pages_and_strangers_are_turned_away(log: Switched, tmp_path: Path) -> None:
+    guarded = Guarded(tmp_path / "guarded")
+    door = Running(log, entrance=guarded.entrance)
+    key = guarded.tokens["operator"]
     try:
         for headers, status in (
             ({}, 401),
             ({"Authorization": "Bearer wrong"}, 401),
-            ({"Authorization": "Basic key"}, 401),
-            ({"Authorization": "Bearer key", "Origin": "http://evil.example"}, 403),
-            ({"Authorization": "Bearer key"}, 200),
+            ({"Authorization": f"Basic {key}"}, 401),
+            ({"Authorization": f"Bearer {key}", "Origin": "http://evil.example"}, 403),
+            ({"Authorization": f"Bearer {key}"}, 200),
         ):
             for answer in (
                 door.http.post("/api/v1/events", json=BEAT, headers=headers),
@@ -220,6 +222,38 @@ def test_web_pages_and_strangers_are_turned_away(log: Switched) -> None:
             ):
                 assert answer.status_code == status
         assert door.metrics.counts().rejected == {"unauthorised": 12}
+    finally:
+        door.close()
+
+
+def test_a_role_limits_what_the_mod_may(log: Switched, tmp_path: Path) -> None:
+    guarded = Guarded(tmp_path / "guarded")
+    door = Running(log, entrance=guarded.entrance)
+    try:
+        for role, statuses in (("viewer", (403, 403, 403)), ("player", (200, 200, 403))):
+            headers = {"Authorization": f"Bearer {guarded.tokens[role]}"}
+            answers = (
+                door.http.post("/api/v1/events", json=BEAT, headers=headers),
+                door.http.get("/api/v1/commands/poll", headers=headers),
+                door.http.put("/api/v1/autopilot", json={"enabled": False}, headers=headers),
+            )
+            assert tuple(answer.status_code for answer in answers) == statuses
+    finally:
+        door.close()
+
+
+def test_wrong_tokens_are_made_to_wait_and_right_ones_of_this_machine_not(
+    log: Switched, tmp_path: Path
+) -> None:
+    guarded = Guarded(tmp_path / "guarded", failures=3, lockout_first_s=60)
+    door = Running(log, entrance=guarded.entrance)
+    try:
+        wrong = {"Authorization": "Bearer wrong"}
+        answers = [door.http.get("/api/v1/commands/poll", headers=wrong) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429, 429]
+        assert int(answers[-1].headers["retry-after"]) > 30
+        right = {"Authorization": f"Bearer {guarded.tokens['player']}"}
+        assert door.http.get("/api/v1/commands/poll", headers=right).status_code == 200
     finally:
         door.close()
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from prometheus_client import generate_latest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+from jimbot.appliance import Home
 from jimbot.events import Event
 from jimbot.events.sqlite import SQLiteEventLog
 from jimbot.game import Action, ActionKind, Run
@@ -25,7 +25,10 @@ from jimbot.mcp.messages import SAID_BY_CLIENT, SAID_BY_SERVER, schemas, write_s
 from jimbot.mcp.protocol import encode_event, receive
 from jimbot.mcp.sessions import Sessions
 from jimbot.policy import make
+from jimbot.security import tokens
+from jimbot.security.entrance import Entrance
 from tests.mcp.conftest import Running, dial, hear, heartbeat
+from tests.security.guarded import Guarded, security
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
 
@@ -358,9 +361,10 @@ def test_the_decision_says_whether_claude_was_asked(
     decider.close()
 
 
-def test_tokens(serve: Callable[..., Running], log: SQLiteEventLog) -> None:
-    digest = hashlib.sha256(b"open sesame").hexdigest()
-    server = serve(log, tokens=frozenset([digest]))
+def test_tokens(serve: Callable[..., Running], log: SQLiteEventLog, tmp_path: Path) -> None:
+    guarded = Guarded(tmp_path / "guarded")
+    server = serve(log, entrance=guarded.entrance)
+    token = guarded.tokens["player"]
     with dial(server.url) as socket:
         socket.send(encode_event(heartbeat("e1")))
         assert hear(socket)["code"] == "unauthorised"
@@ -368,18 +372,92 @@ def test_tokens(serve: Callable[..., Running], log: SQLiteEventLog) -> None:
         assert hear(socket)["code"] == "unauthorised"
         assert hello(socket, "events", token="wrong")["code"] == "unauthorised"
         assert hello(socket, "events")["code"] == "unauthorised"
-        assert hello(socket, "events", token="open sesame")["type"] == "welcome"
+        assert hello(socket, "events", token=token)["type"] == "welcome"
         socket.send(encode_event(heartbeat("e2")))
         assert hear_kind(socket, "ack")["event_ids"] == ["e2"]
     assert [entry.event.event_id for entry in log.read()] == ["e2"]
     assert server.metrics.counts().rejected == {"unauthorised": 4}
-    client = EventClient(server.url, token="open sesame")
+    client = EventClient(server.url, token=token)
     client.send(heartbeat("e3"))
     assert client.close(10)
     stranger = EventClient(server.url)
     stranger.send(heartbeat("e4"))
     assert not stranger.close(0.3)
     assert log.count() == 2
+
+
+def test_a_role_limits_what_a_session_may(
+    serve: Callable[..., Running], log: SQLiteEventLog, tmp_path: Path
+) -> None:
+    guarded = Guarded(tmp_path / "guarded")
+    server = serve(log, entrance=guarded.entrance)
+    with dial(server.url) as socket:
+        welcome = hello(socket, "events", "subscribe", token=guarded.tokens["viewer"])
+        assert welcome["capabilities"] == ["subscribe"]
+        socket.send(encode_event(heartbeat("e1")))
+        assert hear(socket)["code"] == "unauthorised"
+    assert log.count() == 0
+
+
+def test_a_revoked_token_ends_its_connection(
+    serve: Callable[..., Running], log: SQLiteEventLog, tmp_path: Path
+) -> None:
+    guarded = Guarded(tmp_path / "guarded")
+    server = serve(log, entrance=guarded.entrance)
+    with (
+        dial(server.url) as gone,
+        dial(server.url) as kept,
+    ):
+        assert hello(gone, "events", token=guarded.tokens["player"])["type"] == "welcome"
+        assert hello(kept, "events", token=guarded.tokens["operator"])["type"] == "welcome"
+        guarded.revoke("player")
+        with pytest.raises(ConnectionClosed) as closed:
+            gone.recv(timeout=10)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        kept.send(encode_event(heartbeat("e1")))
+        assert hear_kind(kept, "ack")["event_ids"] == ["e1"]
+
+
+def test_the_first_token_ends_the_open_connections(
+    serve: Callable[..., Running], log: SQLiteEventLog, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    server = serve(log, entrance=Entrance.of(security(), home))
+    with dial(server.url) as socket:
+        assert hello(socket, "events")["type"] == "welcome"
+        tokens.create(home, security(), "game", "player")
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=10)
+
+
+def test_who_says_no_hello_in_time_is_sent_away(
+    serve: Callable[..., Running],
+    log: SQLiteEventLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jimbot.mcp.server._HELLO_S", 0.1)
+    server = serve(log, entrance=Guarded(tmp_path / "guarded").entrance)
+    with dial(server.url) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.recv(timeout=10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
+def test_the_programs_of_the_home_show_its_own_token(
+    serve: Callable[..., Running],
+    log: SQLiteEventLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guarded = Guarded(tmp_path / "guarded")
+    server = serve(log, entrance=guarded.entrance)
+    monkeypatch.setenv("JIMBOT_HOME", str(guarded.home.path))
+    client = EventClient(server.url)
+    client.send(heartbeat("e1"))
+    assert client.close(10)
 
 
 def test_sessions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
