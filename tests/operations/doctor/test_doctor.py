@@ -90,7 +90,7 @@ def test_a_service_near_its_limit_and_over_it(
         usage,
         "of_services",
         lambda *_: [
-            usage.Usage(name, 1, 0.0, 1, int(share * limits[name]), 0.0, None)
+            SimpleNamespace(service=name, memory=int(share * limits[name]))
             for name, share in shares.items()
         ],
     )
