@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 from prometheus_client import CollectorRegistry, generate_latest
 
-from jimbot.analytics.alerts.samples import Sample, parse
+from jimbot.analytics.alerts.samples import Sample, parse, sample
 from jimbot.analytics.models import Services
 from jimbot.appliance import Appliance
 
@@ -63,7 +63,7 @@ class Scraper:
         return bool(row.command) and "http" in row.ports
 
     def _mine(self) -> list[Sample]:
-        return list(parse(generate_latest(self._registry).decode()))
+        return [_up(self._me, 1), *parse(generate_latest(self._registry).decode())]
 
     async def _ask(self, name: str) -> list[Sample]:
         try:
@@ -74,6 +74,11 @@ class Scraper:
             if name not in self._away:
                 self._away.add(name)
                 _log.warning("no metrics of %s: %s", name, error or type(error).__name__)
-            return []
+            return [_up(name, 0)]
         self._away.discard(name)
-        return found
+        return [_up(name, 1), *found]
+
+
+def _up(service: str, up: float) -> Sample:
+    """As Prometheus adds it to what it scrapes (`jimbot.appliance.render.prometheus`)."""
+    return sample("up", up, {"job": f"jimbot-{service}"})

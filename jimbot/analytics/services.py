@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 
 import httpx
-import psutil
 from pydantic import ValidationError
 
+from jimbot import usage
 from jimbot.analytics.models import Services, ServiceState, ServiceStatus
 from jimbot.appliance import Appliance, Home, Service
 from jimbot.appliance.model import HealthCheck
@@ -55,7 +54,8 @@ class ServiceChecks:
         await self._client.aclose()
 
     async def _ask_all(self) -> Services:
-        running = await asyncio.to_thread(_running, self._home)
+        run = await asyncio.to_thread(usage.running, self._home)
+        running = None if run is None else set(run.services)
         states = await asyncio.gather(
             *(self._ask(name, row, running) for name, row in self._appliance.services.items())
         )
@@ -109,17 +109,6 @@ def _not_expected(name: str, row: Service, running: set[str] | None) -> str:
     if not row.command or "native" not in row.runtimes:
         return "runs in containers only"
     return ""
-
-
-def _running(home: Home) -> set[str] | None:
-    """The services of the `jimbot up` that runs on this home; None without one."""
-    try:
-        run = json.loads((home.run / "up.json").read_bytes())
-        if abs(psutil.Process(run["pid"]).create_time() - run["started"]) < 1:
-            return set(run["services"])
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        pass
-    return None
 
 
 async def _knock_tcp(state: ServiceState, port: int) -> ServiceState:

@@ -101,6 +101,13 @@ DEFINITIONS = (
         "Run `jimbot health {service}`, then `jimbot logs {service} --since 10m`.",
     ),
     Definition(
+        "AnalyticsDown",
+        Value("up", (("job", "jimbot-analytics"),)),
+        "number",
+        "nobody watches: analytics exposes no metrics",
+        "Run `jimbot health analytics`, then `jimbot logs analytics --since 10m`.",
+    ),
+    Definition(
         "DatabaseDown",
         Value("jimbot_store_up"),
         "number",

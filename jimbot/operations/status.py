@@ -113,8 +113,8 @@ async def read_alerts(appliance: Appliance) -> AlertsSeen:
             response = await client.get(appliance.url("analytics") + "/api/v1/alerts")
             response.raise_for_status()
             answer: dict[str, Any] = response.json()
-        if answer["checked_at"] is None:
-            return AlertsSeen(checked=False, reason="not looked at yet")
+        if answer["status"] == "unchecked":
+            return AlertsSeen(checked=False, reason="analytics has not looked at them lately")
         return AlertsSeen(
             checked=True,
             alerts=answer["alerts"],

@@ -88,7 +88,7 @@ def test_nobody_who_looks_is_not_well(home: Home, table: Path) -> None:
     assert result.exit_code == 2
     assert "nothing fires" not in result.stdout
     assert "analytics could not be asked" in result.stderr
-    with answering(analytics_port(table), WELL | {"checked_at": None}):
+    with answering(analytics_port(table), WELL | {"checked_at": None, "status": "unchecked"}):
         result = _run(home, table, "alerts", "list", "--json")
     assert result.exit_code == 2
     assert json.loads(result.stdout)["checked"] is False
@@ -108,7 +108,9 @@ def test_what_fires_is_listed_with_what_to_do(home: Home, table: Path) -> None:
     assert (result.exit_code, result.stdout) == (0, "nothing fires\n")
 
 
-@pytest.mark.parametrize("answer", [[], {"checked_at": 1}, {"checked_at": 1, "alerts": [{}]}])
+@pytest.mark.parametrize(
+    "answer", [[], {"status": "ok"}, {"status": "ok", "alerts": [{}], "rules": []}]
+)
 def test_a_stranger_on_the_port_is_not_taken_for_well(home: Home, table: Path, answer: Any) -> None:
     with answering(analytics_port(table), answer):
         assert _run(home, table, "alerts", "list").exit_code == 2

@@ -44,7 +44,8 @@ class RuleState(BaseModel):
 
 
 class Alerts(BaseModel):
-    """Alerts, worst first, and every rule. `status` is `fail` while something critical fires."""
+    """Alerts, worst first, and every rule. `status` is `fail` while something critical fires, and
+    `unchecked` where nobody has looked lately, whatever the alerts then say."""
 
     status: Literal["ok", "warn", "fail", "unchecked"]
     checked_at: Milliseconds | None

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 _REMEMBERED_S = 3600.0
 # Services may be starting beside us: what fired before is not over for want of figures.
 _PATIENCE_S = 120.0
+# After so many looks that did not come, what was found says nothing any more.
+_MISSED_LOOKS = 8
 _ORDER: tuple[AlertState, ...] = ("firing", "pending", "silenced", "resolved")
 
 Gather = Callable[[], Awaitable[Iterable[Sample]]]
@@ -111,7 +113,8 @@ class Watch:
         )
         firing = {one.severity for one in alerts if one.state == "firing"}
         status: Literal["ok", "warn", "fail", "unchecked"] = "ok"
-        if self._checked_at is None:
+        oldest = self._clock() - _MISSED_LOOKS * self._table.interval_s
+        if self._checked_at is None or self._checked_at < oldest:
             status = "unchecked"
         elif "critical" in firing:
             status = "fail"

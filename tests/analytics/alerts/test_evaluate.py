@@ -194,6 +194,8 @@ def _histories(rng: random.Random, rule: Rule, looks: int) -> dict[str, list[flo
     expression = rule.definition.expression
     figures = _walk(rng, rule.threshold, looks)
     labels = '{service="mcp"}' if "service" in expression.metric else ""
+    if expression.metric == "up":
+        labels = '{job="jimbot-analytics"}'
     match type(expression).__name__:
         case "Ratio":
             return {

@@ -26,6 +26,13 @@ def test_before_the_first_look_nothing_is_well(world: World) -> None:
     assert {rule.state for rule in answer.rules} == {"unchecked"}
 
 
+def test_when_nobody_has_looked_for_long_nothing_is_well(world: World) -> None:
+    world.look(**WELL)
+    assert world.watch.answer().status == "ok"
+    world.clock.now += 8 * 15 + 1
+    assert world.watch.answer().status == "unchecked"
+
+
 def test_it_is_told_once_then_again_after_hours_then_that_it_is_over(world: World) -> None:
     _fire(world)
     for _ in range(10):
