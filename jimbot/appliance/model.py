@@ -23,6 +23,7 @@ from jimbot.appliance.containers import Containers
 from jimbot.appliance.deploy import Deploy
 from jimbot.appliance.environments import Environments
 from jimbot.appliance.images import Images
+from jimbot.appliance.kubernetes import Kubernetes
 from jimbot.appliance.logs import Logs
 from jimbot.appliance.maintenance import Maintenance
 from jimbot.appliance.retention import Retention
@@ -138,6 +139,7 @@ class Appliance(_Row):
     environments: Environments
     maintenance: Maintenance
     backup: Backup
+    kubernetes: Kubernetes
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:

@@ -1,0 +1,95 @@
+"""What manifests of containers have in common, whoever runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from jimbot import __version__
+from jimbot.appliance.images import reference
+from jimbot.appliance.model import Appliance, Service
+
+HOME = "/var/lib/jimbot"
+SECRETS = "/run/secrets"
+TABLE = "/etc/jimbot/appliance.toml"
+USER = 65532
+"""As in the images (nix/identity.nix)."""
+
+# Where the servers keep their data inside their images, and what they are told.
+SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
+    "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
+    "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
+    "eventstore": (
+        "/var/lib/eventstore",
+        {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_TELEMETRY_OPTOUT": "true"},
+        (),
+    ),
+}
+
+_STORE_OF = {"eventstore": "log", "questdb": "series", "memgraph": "graph"}
+
+
+def ours(appliance: Appliance) -> dict[str, Service]:
+    """The services of JimBot's that run as processes of their own."""
+    return {
+        name: service
+        for name, service in appliance.services.items()
+        if service.command and "native" in service.runtimes
+    }
+
+
+def servers(appliance: Appliance) -> dict[str, Service]:
+    """The servers of others that [stores] names."""
+    return {
+        name: service
+        for name, service in appliance.services.items()
+        if name in _STORE_OF and getattr(appliance.stores, _STORE_OF[name]).engine == "server"
+    }
+
+
+def image(appliance: Appliance, name: str, registry: str = "") -> str:
+    """What an engine is told to pull for an image of the table."""
+    found = reference(appliance.images, name, __version__)
+    return f"{registry}/{found}" if registry and appliance.images[name].ours else found
+
+
+def memory_mb(appliance: Appliance, name: str) -> int:
+    """A service's memory; Ray's workers live in the head's where they have no process."""
+    own = appliance.service(name).memory_mb
+    return own + (appliance.service("ray-worker").memory_mb if name == "ray-head" else 0)
+
+
+def environment(appliance: Appliance, name: str) -> dict[str, str]:
+    """The variables of our containers, in one of the table's environments."""
+    return {
+        "JIMBOT_HOME": HOME,
+        "JIMBOT_TABLE": TABLE,
+        "JIMBOT_ENVIRONMENT": name,
+        "JIMBOT_LOG_LEVEL": getattr(appliance.environments, name).log_level,
+    }
+
+
+def secrets(appliance: Appliance, service: str) -> list[str]:
+    """The files under /run/secrets that a service looks for by the table."""
+    wanted: dict[str, tuple[str, ...]] = {
+        "claude": appliance.claude.keys,
+        "mcp": (
+            *appliance.security.tokens,
+            *(appliance.security.tls.certificates if appliance.security.exposed else ()),
+            *(appliance.security.tls.keys if appliance.security.exposed else ()),
+        ),
+        "analytics": appliance.security.tokens,
+        "backup": appliance.backup.passwords,
+    }
+    prefix = f"{SECRETS}/"
+    return [
+        path.removeprefix(prefix) for path in wanted.get(service, ()) if path.startswith(prefix)
+    ]
+
+
+def dump(*documents: dict[str, Any]) -> str:
+    return "---\n".join(
+        yaml.safe_dump(each, sort_keys=False, allow_unicode=True, width=100) for each in documents
+    )
