@@ -63,6 +63,7 @@ class Running(NamedTuple):
     started: float
     profile: str
     services: dict[str, Process | None]
+    runtime: str = "native"
 
 
 def running(home: Home) -> Running | None:
@@ -75,20 +76,24 @@ def running(home: Home) -> Running | None:
             name: Process(row["pid"], row["started"], row.get("restarts", 0)) if row else None
             for name, row in run["services"].items()
         }
-        return Running(run["pid"], run["started"], run["profile"], services)
+        runtime = str(run.get("runtime", "native"))
+        return Running(run["pid"], run["started"], run["profile"], services, runtime)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]:
-    """What each running service uses.
+    """What each running service uses. Of containers nothing is known: the processes that stand
+    for them are their engine's.
 
     Args:
         on_gpu: GPU memory (bytes) by pid, as `gpu_processes` tells it.
     """
     run = running(home)
+    if run is None or run.runtime != "native":
+        return []
     found = []
-    for name, one in (run.services if run else {}).items():
+    for name, one in run.services.items():
         if one is not None and (usage := _of_tree(name, one, on_gpu)):
             found.append(usage)
     return found

@@ -95,6 +95,11 @@ def test_a_run_that_is_over_does_not_run(home: Home) -> None:
     assert usage.running(home) is None
 
 
+def test_of_containers_nothing_is_claimed(home: Home) -> None:
+    write_state(home, {"mcp": psutil.Process()}, runtime="containers")
+    assert usage.of_services(home) == []
+
+
 def test_limits_are_the_tables(appliance: Appliance) -> None:
     mb = 1 << 20
     assert usage.limit_bytes(appliance, "mcp", ["mcp"]) == appliance.service("mcp").memory_mb * mb

@@ -63,6 +63,12 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
     Raises:
         OperationError: nothing runs on this home.
     """
+    run = usage.running(home)
+    if run and run.runtime != "native":
+        raise OperationError(
+            f"services run in {run.runtime}, which JimBot does not look into",
+            hint="Ask their engine: podman stats",
+        )
     gpus = usage.gpus()
     found = usage.of_services(home, usage.gpu_processes() if gpus else None)
     if not found:
