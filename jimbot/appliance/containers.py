@@ -9,16 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Containers(BaseModel):
-    """The network that services have for themselves, and what is open to others.
+    """The network that services have for themselves, and what of it is open to others.
 
-    `publish` names ports a service that this machine's loopback gets; nothing else is reachable.
-    `egress` are the services that may reach the world outside.
+    `publish` names the ports of services that this machine's loopback gets.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     subnet: IPv4Network
     publish: dict[str, tuple[str, ...]]
-    egress: tuple[str, ...] = ()
     pids: Annotated[int, Field(ge=64, description="processes and threads a container")]
     tmp_mb: Annotated[int, Field(ge=1, description="MiB of /tmp, in memory")]

@@ -32,7 +32,10 @@ def command(
     def names() -> list[str]:
         return list(services) or health.expected(appliance, options.home)
 
-    report = asyncio.run(health.wait(appliance, names, timeout if wait else 0))
+    def where() -> dict[str, str]:
+        return health.addresses(options.home)
+
+    report = asyncio.run(health.wait(appliance, names, timeout if wait else 0, where))
     if as_json:
         click.echo(report.model_dump_json(indent=2))
     else:

@@ -15,3 +15,13 @@ class MachineTooSmall(OperationError):
 
 class AlreadyRunning(OperationError):
     """Another `jimbot up` runs on the same state."""
+
+
+class NotRunning(OperationError):
+    """There is no running appliance to do it."""
+
+
+class GateClosed(OperationError):
+    """A rolled service did not become well; what ran before runs again."""
+
+    exit_code = 1

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from jimbot.appliance import Appliance, Home
+from jimbot.appliance import Appliance, Home, Service
 from jimbot.appliance.model import HealthCheck
 from jimbot.operations import state
 
 
 class ServiceHealth(BaseModel):
-    """One service's answer, or what came instead of one."""
+    """One service's answer, or what came instead of one.
+
+    `unanswered`: it took the question and said nothing, as a service does that hangs.
+    """
 
     status: Literal["ok", "warn", "fail", "unknown"]
     reason: str = ""
     hint: str = ""
     details: dict[str, Any] = Field(default_factory=dict)
+    unanswered: Annotated[bool, Field(exclude=True)] = False
 
 
 class Report(BaseModel):
@@ -41,7 +45,7 @@ def expected(appliance: Appliance, home: Home) -> list[str]:
     """The services that should be up: those `jimbot up` started, else all of ours in the table."""
     running = state.read(home)
     if running and running.alive():
-        return list(running.services)
+        return [name for name, one in running.services.items() if not (one and one.drained)]
     return [
         name
         for name, service in appliance.services.items()
@@ -49,26 +53,35 @@ def expected(appliance: Appliance, home: Home) -> list[str]:
     ]
 
 
-async def check(appliance: Appliance, name: str, client: httpx.AsyncClient) -> ServiceHealth:
-    """Ask one service.
+async def check(
+    appliance: Appliance, name: str, client: httpx.AsyncClient, address: str = "127.0.0.1"
+) -> ServiceHealth:
+    """Ask one service of the table, which is at `address`.
 
     Raises:
         TableError: the table has no such service.
     """
-    service = appliance.service(name)
+    return await ask(name, appliance.service(name), client, address)
+
+
+async def ask(
+    name: str, service: Service, client: httpx.AsyncClient, address: str
+) -> ServiceHealth:
+    """Ask the service of one row of the table."""
     if service.health is None:
         return ServiceHealth(status="unknown", reason="the table has no health check for it")
     port = service.ports[service.health.port]
     try:
         async with asyncio.timeout(service.health.timeout_s):
             if service.health.kind == "tcp":
-                return await _ask_tcp(port)
-            return await _ask_http(client, port, service.health)
+                return await _ask_tcp(address, port)
+            return await _ask_http(client, address, port, service.health)
     except (TimeoutError, httpx.TimeoutException):
         return ServiceHealth(
             status="fail",
             reason=f"no answer on port {port} within {service.health.timeout_s:g} s",
             hint=f"Read the log of {name}; restart the appliance if it hangs",
+            unanswered=True,
         )
     except (httpx.ConnectError, ConnectionRefusedError):
         return ServiceHealth(
@@ -78,15 +91,22 @@ async def check(appliance: Appliance, name: str, client: httpx.AsyncClient) -> S
         return ServiceHealth(status="unknown", reason=f"port {port} could not be asked: {error}")
 
 
-async def _ask_tcp(port: int) -> ServiceHealth:
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
+async def _ask_tcp(address: str, port: int) -> ServiceHealth:
+    _, writer = await asyncio.open_connection(address, port)
     writer.close()
     await writer.wait_closed()
     return ServiceHealth(status="ok", reason=f"port {port} accepts connections")
 
 
-async def _ask_http(client: httpx.AsyncClient, port: int, how: HealthCheck) -> ServiceHealth:
-    response = await client.get(f"http://127.0.0.1:{port}{how.path}", timeout=how.timeout_s)
+async def _ask_http(
+    client: httpx.AsyncClient, address: str, port: int, how: HealthCheck
+) -> ServiceHealth:
+    # The Host that services know, whichever way leads to them.
+    response = await client.get(
+        f"http://{address}:{port}{how.path}",
+        timeout=how.timeout_s,
+        headers={"Host": f"127.0.0.1:{port}"},
+    )
     try:
         return ServiceHealth.model_validate_json(response.content)
     except ValidationError:
@@ -97,24 +117,40 @@ async def _ask_http(client: httpx.AsyncClient, port: int, how: HealthCheck) -> S
         )
 
 
-async def report(appliance: Appliance, names: Iterable[str]) -> Report:
-    """Ask services, all at once."""
+async def report(
+    appliance: Appliance, names: Iterable[str], addresses: Mapping[str, str] | None = None
+) -> Report:
+    """Ask services, all at once; those that `addresses` does not name are on loopback."""
     names = list(names)
+    where = addresses or {}
     async with httpx.AsyncClient(trust_env=False) as client:
-        answers = await asyncio.gather(*(check(appliance, name, client) for name in names))
+        answers = await asyncio.gather(
+            *(check(appliance, name, client, where.get(name, "127.0.0.1")) for name in names)
+        )
     return Report(services=dict(zip(names, answers, strict=True)))
 
 
+def addresses(home: Home) -> dict[str, str]:
+    """Where the services of the running appliance are."""
+    running = state.read(home)
+    if running is None or not running.alive():
+        return {}
+    return {name: one.address for name, one in running.services.items() if one}
+
+
 async def wait(
-    appliance: Appliance, names: Callable[[], Iterable[str]], timeout_s: float
+    appliance: Appliance,
+    names: Callable[[], Iterable[str]],
+    timeout_s: float,
+    where: Callable[[], Mapping[str, str]] = dict,
 ) -> Report:
     """Ask until all are healthy, at most `timeout_s` seconds; the last answers.
 
-    `names` is asked each time: what should be up changes while the appliance starts.
+    `names` and `where` are asked each time: what should be up changes while the appliance starts.
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        answers = await report(appliance, names())
+        answers = await report(appliance, names(), where())
         left = deadline - time.monotonic()
         if answers.exit_code == 0 or left <= 0:
             return answers

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -14,20 +15,37 @@ from jimbot.appliance import Appliance, Home
 from jimbot.errors import MissingExtra
 from jimbot.operations import process, state
 from jimbot.operations.errors import OperationError
+from jimbot.operations.shares import RuntimeName
 
 # group → the package that its services cannot do without, and the extra that brings it.
 _NEEDS = {"training": (("ray", "train"), ("torch", "train"))}
 
 
-def plan(appliance: Appliance, *, train: bool) -> list[str]:
-    """The services that `jimbot up` starts as processes of this machine."""
+def plan(appliance: Appliance, *, train: bool, runtime: RuntimeName = "native") -> list[str]:
+    """The services that `jimbot up` starts: ours, and in containers also the stores' servers that
+    the table asks for."""
+    servers = servers_wanted(appliance) if runtime == "containers" else set[str]()
     return [
         name
         for name, service in appliance.services.items()
-        if service.command
-        and "native" in service.runtimes
+        if (service.command or name in servers)
+        and runtime in service.runtimes
         and (train or service.group != "training")
     ]
+
+
+def servers_wanted(appliance: Appliance) -> set[str]:
+    """The services that keep a store, where the table says that a server does."""
+    addresses = [
+        urlsplit(store.address).port
+        for store in (appliance.stores.log, appliance.stores.series, appliance.stores.graph)
+        if store.engine == "server"
+    ]
+    return {
+        name
+        for name, service in appliance.services.items()
+        if not service.command and set(service.ports.values()) & set(addresses)
+    }
 
 
 def check_packages(appliance: Appliance, services: Iterable[str]) -> None:
@@ -62,10 +80,17 @@ def stop_leftovers(home: Home) -> None:
     process.kill(psutil.wait_procs(members, timeout=5.0)[1])
 
 
-def check_ports(appliance: Appliance, services: Iterable[str]) -> None:
-    """Refuse to start when somebody else has a port of ours."""
+def check_ports(
+    appliance: Appliance,
+    services: Iterable[str],
+    *,
+    only: Mapping[str, Iterable[str]] | None = None,
+) -> None:
+    """Refuse to start when somebody else has a port of ours (of `only` these, if given)."""
     for name in services:
         for label, port in appliance.service(name).ports.items():
+            if only is not None and label not in only.get(name, ()):
+                continue
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:

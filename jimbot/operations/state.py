@@ -15,8 +15,15 @@ from jimbot.operations.errors import AlreadyRunning
 
 
 class RunningService(BaseModel):
+    """One service's process, which stands for its container where it runs in one.
+
+    `drained`: it was taken out of work, so that nobody expects it to be well.
+    """
+
     pid: int
     started: float  # the process' creation time, which tells a reused pid apart
+    address: str = "127.0.0.1"
+    drained: bool = False
     restarts: int = 0
 
 
@@ -26,6 +33,8 @@ class Running(BaseModel):
     pid: int
     started: float
     profile: str
+    runtime: str = "native"
+    generation: int | None = None
     services: dict[str, RunningService | None]
 
     def alive(self) -> bool:

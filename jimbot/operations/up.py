@@ -3,35 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import httpx
 import psutil
 from pydantic import BaseModel, Field
 
-from jimbot.appliance import Appliance, Home
+from jimbot.appliance import Appliance, Home, TableError, load
 from jimbot.events import EventLog, LogError, LogMissing, open_log
 from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
 from jimbot.mcp.journal import Auditor
-from jimbot.operations import preflight, state
-from jimbot.operations.errors import MachineTooSmall
+from jimbot.operations import control, deploy, generations, preflight, reload, state
+from jimbot.operations.commands import Commands
+from jimbot.operations.containers import Containers
+from jimbot.operations.errors import MachineTooSmall, OperationError
+from jimbot.operations.generations import Generation
 from jimbot.operations.machine import choose_profile
+from jimbot.operations.native import Native
+from jimbot.operations.runtime import Runtime
+from jimbot.operations.shares import RuntimeName
 from jimbot.operations.supervisor import Supervisor
+from jimbot.security import tokens
 from jimbot.service import stop_event
+
+log = logging.getLogger(__name__)
 
 # Of the time that the table gives a stop, what is kept for the last audit and for strays.
 _STOP_RESERVE_S = 1.5
 
 
 class Wish(NamedTuple):
-    """What the owner asked of this run; None means without end."""
+    """What the owner asked of this run; None means without end.
+
+    `engine` runs the containers, where `runtime` asks for them; `reload` names each service's
+    module, so that it is started again when its code changes.
+    """
 
     seconds: float | None = None
     games: int | None = None
     train: bool = True
     profile: str = "auto"
+    runtime: RuntimeName = "native"
+    engine: str = "podman"
+    reload: Mapping[str, str] | None = None
 
 
 class Summary(BaseModel):
@@ -52,6 +69,7 @@ class Summary(BaseModel):
     events_lost: int = 0
     restarts: dict[str, int] = Field(default_factory=dict)
     killed: list[str] = Field(default_factory=list)
+    not_enforced: list[str] = Field(default_factory=list)
     peak_rss_mb: dict[str, float] = Field(default_factory=dict)
 
 
@@ -72,15 +90,42 @@ async def up(
     Raises:
         JimbotError: it could not start; nothing is left running and nothing was overwritten.
     """
-    services = preflight.plan(appliance, train=wish.train)
-    profile = _profile(appliance, wish)
     home.prepare()
-    preflight.check_packages(appliance, services)
-    preflight.check_disk(appliance, home)
     with state.lock(home):
+        with generations.lock(home):
+            deploy.recover(home, log.warning)
+            generation = generations.current(home)
+        if generation is not None and not wish.reload:
+            appliance = _table_of(home, generation.number)
+        else:
+            generation = None
+        services = preflight.plan(appliance, train=wish.train, runtime=wish.runtime)
+        profile = _profile(appliance, wish)
+        if wish.runtime == "native":
+            preflight.check_packages(appliance, services)
+        preflight.check_disk(appliance, home)
         preflight.stop_leftovers(home)
-        preflight.check_ports(appliance, services)
-        return await _Run(appliance, home, wish, view, services, profile).until_done()
+        scale = appliance.profiles[profile].memory_scale
+        runtime: Runtime
+        if wish.runtime == "native":
+            preflight.check_ports(appliance, services)
+            runtime = Native(appliance, home, services, scale=scale)
+        else:
+            runtime = Containers(appliance, home, services, engine=wish.engine, scale=scale)
+            await runtime.begin()
+            preflight.check_ports(appliance, services, only=appliance.containers.publish)
+        run = _Run(appliance, home, wish, view, services, profile, runtime, generation)
+        return await run.until_done()
+
+
+def _table_of(home: Home, number: int) -> Appliance:
+    try:
+        return load(generations.release(home, number).table)
+    except TableError as error:
+        raise OperationError(
+            f"this version does not read the table of generation {number}: {error.message}",
+            hint="Make a generation of this version: jimbot deploy",
+        ) from error
 
 
 def _profile(appliance: Appliance, wish: Wish) -> str:
@@ -109,17 +154,33 @@ class _Run:
         view: Callable[[Progress], None],
         services: list[str],
         profile: str,
+        runtime: Runtime,
+        generation: Generation | None,
     ) -> None:
         self.appliance = appliance
         self.home = home
         self.wish = wish
         self.view = view
         self.began = time.monotonic()
-        self.summary = Summary(home=str(home.path), profile=profile)
-        environment = {"JIMBOT_HOME": str(home.path), "JIMBOT_PROFILE": profile}
-        self.supervisor = Supervisor(
-            appliance, home, services, environment=environment, changed=self._write_state
+        self.generation = generation.number if generation else None
+        self.summary = Summary(
+            home=str(home.path), profile=profile, not_enforced=list(runtime.warnings)
         )
+        environment = {"JIMBOT_HOME": str(home.path), "JIMBOT_PROFILE": profile}
+        if self.generation is not None:
+            for name in services:
+                runtime.use(name, generations.release(home, self.generation))
+        self.supervisor = Supervisor(
+            appliance,
+            home,
+            services,
+            environment=environment,
+            changed=self.write_state,
+            runtime=runtime,
+            generation=self.generation,
+        )
+        self.commands = Commands(self)
+        self.reloading: asyncio.Task[None] | None = None
         self.log: EventLog | None = None
         self.auditor: Auditor | None = None
         self.before: _Counts | None = self._counts()
@@ -129,8 +190,15 @@ class _Run:
         stop = stop_event()
         self.supervisor.start()
         healthy = asyncio.create_task(self._become_healthy())
+        for warning in self.supervisor.runtime.warnings:
+            log.warning("%s", warning)
+        if self.wish.reload:
+            self.reloading = asyncio.create_task(reload.watch(self.supervisor, self.wish.reload))
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=1.0) as client:
+            async with (
+                httpx.AsyncClient(trust_env=False, timeout=1.0) as client,
+                control.serving(self.home, self.commands.handlers),
+            ):
                 while not (stop.is_set() or self._fulfilled()):
                     if self.supervisor.failure.done():
                         self.supervisor.failure.result()
@@ -143,6 +211,8 @@ class _Run:
             self.stopping = True
             self._show()
             healthy.cancel()
+            if self.reloading:
+                self.reloading.cancel()
             await asyncio.gather(healthy, return_exceptions=True)
             limit = self.appliance.supervision.stop_s - _STOP_RESERVE_S
             self.summary.killed = await self.supervisor.stop(limit)
@@ -180,7 +250,10 @@ class _Run:
 
     async def _ask_analytics(self, client: httpx.AsyncClient) -> None:
         try:
-            response = await client.get(self.appliance.url("analytics") + "/api/v1/summary")
+            response = await client.get(
+                self.appliance.url("analytics") + "/api/v1/summary",
+                headers=tokens.headers(self.home),
+            )
             response.raise_for_status()
             answer: dict[str, Any] = response.json()
         except (httpx.HTTPError, ValueError):
@@ -226,7 +299,7 @@ class _Run:
             len(audit.lost),
         )
 
-    def _write_state(self) -> None:
+    def write_state(self) -> None:
         me = psutil.Process()
         services: dict[str, state.RunningService | None] = {}
         for name, service in self.supervisor.services.items():
@@ -245,6 +318,8 @@ class _Run:
                 pid=me.pid,
                 started=me.create_time(),
                 profile=self.summary.profile,
+                runtime=self.wish.runtime,
+                generation=self.generation,
                 services=services,
             ),
         )

@@ -1,0 +1,338 @@
+"""Services as containers of podman or docker, from the table's images.
+
+All share one network namespace, as in a pod: they speak with each other on its loopback, just as
+natively, and it belongs to an internal network, from which nothing outside is reached. Its first
+container passes the ports of our services from the network's address on to that loopback: to this
+machine, which asks for health there, and to the few ports that are published on its own loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from jimbot import __version__
+from jimbot.appliance import Appliance, Home
+from jimbot.appliance.images import reference
+from jimbot.operations import process, shares
+from jimbot.operations.errors import OperationError
+from jimbot.operations.runtime import Release
+
+Engine = Literal["podman", "docker"]
+
+_CALL_S: Final = 60.0
+# What an engine's client answers when it failed itself, before the container did anything.
+_ENGINE_FAILED: Final = 125
+# Where the servers of others keep their data inside, and what they are told.
+_SERVERS: Final[Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]]] = {
+    "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
+    "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
+    "eventstore": (
+        "/var/lib/eventstore",
+        {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_TELEMETRY_OPTOUT": "true"},
+        (),
+    ),
+}
+
+
+class Containers:
+    """The runtime for containers. Call `begin` once, before the first start.
+
+    Args:
+        scale: of the table's memory, what the profile takes.
+        command: what follows the image's name for a service, and for `network`; for tests.
+    """
+
+    def __init__(
+        self,
+        appliance: Appliance,
+        home: Home,
+        services: Iterable[str],
+        *,
+        engine: str,
+        scale: float = 1.0,
+        command: Callable[[str], list[str]] | None = None,
+    ) -> None:
+        self.sweeps = False  # what watches over a container is the engine's, not a stray
+        self._appliance = appliance
+        self._home = home
+        self._services = list(services)
+        self._engine = engine
+        self._scale = scale
+        self._command = command or self._jimbot
+        self._releases: dict[str, Release] = {}
+        self._pids: dict[str, int] = {}
+        self.id = f"jimbot-{hashlib.sha256(str(home.path).encode()).hexdigest()[:8]}"
+        groups = {appliance.service(name).group for name in self._services}
+        self._cores, self.warnings = shares.cores_here(appliance, groups)
+        hosts = appliance.containers.subnet.hosts()
+        next(hosts)  # the bridge's own
+        self._address = str(next(hosts))
+
+    async def begin(self) -> None:
+        """Remove what an earlier run left, and make the network.
+
+        Raises:
+            OperationError: the engine is missing or refuses, an image is missing.
+        """
+        if shutil.which(self._engine) is None:
+            raise OperationError(
+                f"{self._engine} is not installed", hint="Install it, or choose another --engine"
+            )
+        if self._appliance.security.exposed:
+            raise OperationError(
+                "containers open mcp to this machine alone, but the table lets it listen on "
+                f"{self._appliance.security.listen}",
+                hint="Set listen = '127.0.0.1' in [security], or use the native runtime",
+            )
+        for name in self._services:
+            await self._check_image(name)
+        await self._remove_all()
+        subnet = str(self._appliance.containers.subnet)
+        known = await self._call("network", "inspect", self.id, fails=True)
+        if known is not None and subnet not in known:
+            await self._call("network", "rm", self.id)
+            known = None
+        if known is None:
+            label = f"jimbot={self.id}"
+            create = ("network", "create", "--internal", "--subnet", subnet, "--label", label)
+            await self._call(*create, self.id)
+        await self._open_network()
+
+    def use(self, name: str, release: Release | None) -> None:
+        self._releases.pop(name, None)
+        if release is not None:
+            self._releases[name] = release
+
+    def command(self, name: str) -> list[str]:
+        row = self._appliance.service(name)
+        memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
+        options = [
+            f"--name={self._name(name)}",
+            f"--network=container:{self._name('network')}",
+            f"--memory={memory}m",
+            f"--memory-swap={memory}m",
+            f"--oom-score-adj={self._appliance.placement.oom_score.get(row.group, 0)}",
+            "--pull=never" if row.command else "--pull=missing",
+        ]
+        if cores := self._cores.get(row.group):
+            options.append(f"--cpuset-cpus={','.join(str(core) for core in sorted(cores))}")
+        if row.group == "training":
+            shared = max(it.training.object_store_mb for it in self._appliance.profiles.values())
+            options.append(f"--shm-size={shared}m")
+        if row.vram_mb and shutil.which("nvidia-smi"):
+            gpu = "--gpus=all" if self._engine == "docker" else "--device=nvidia.com/gpu=all"
+            options.append(gpu)
+        options += self._closed(ours=bool(row.command)) + self._volumes(name)
+        return [self._engine, "run", *options, self.image(name), *self._command(name)]
+
+    def image(self, name: str) -> str:
+        """What the engine is told to run for a service."""
+        image = self._appliance.service(name).image
+        if (release := self._releases.get(name)) and image in release.images:
+            return release.images[image]
+        return reference(self._appliance.images, image, __version__)
+
+    def environment(self, name: str) -> Mapping[str, str]:
+        return {}  # the engine's client is told what the container gets
+
+    def address(self, name: str) -> str:
+        return self._address
+
+    async def prepare(self, name: str) -> None:
+        if await self._state("network", "{{.State.Running}}") != "true":
+            # All that lives in its network is gone with it, and is started again in the new one.
+            await self._open_network()
+        await self.clean(name)
+
+    def started(self, name: str, pid: int) -> None:
+        self._pids.pop(name, None)
+
+    async def why_ended(self, name: str, code: int) -> str:
+        if await self._state(name, "{{.State.OOMKilled}}") == "true":
+            memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
+            return f"killed for taking more than its {memory} MB of memory"
+        return f"{self._engine} could not run it" if code == _ENGINE_FAILED else ""
+
+    def memory_mb(self, name: str, pid: int) -> float:
+        if name not in self._pids:
+            found = self._run("inspect", "--format", "{{.State.Pid}}", self._name(name))
+            text = found.stdout.strip()
+            if found.returncode or not text.isdigit() or text == "0":
+                return 0.0
+            self._pids[name] = int(text)
+        return process.memory_mb(process.tree(self._pids[name]))
+
+    async def clean(self, name: str) -> None:
+        await self._call("rm", "--force", self._name(name), fails=True)
+
+    async def close(self) -> None:
+        await self._remove_all()
+        await self._call("network", "rm", self.id, fails=True)
+
+    def _jimbot(self, name: str) -> list[str]:
+        if name == "network":
+            return ["forward", self._address, *(str(port) for port in self._ports())]
+        row = self._appliance.service(name)
+        return list(row.command or _SERVERS.get(name, ("", {}, ()))[2])
+
+    def _ports(self) -> list[int]:
+        """Of our services, which listen on loopback; the servers of others listen everywhere."""
+        rows = [self._appliance.service(name) for name in self._services]
+        return [port for row in rows if row.command for port in row.ports.values()]
+
+    def _name(self, name: str) -> str:
+        return f"{self.id}-{name}"
+
+    def _closed(self, *, ours: bool) -> list[str]:
+        """What no container may."""
+        limits = self._appliance.containers
+        options = [
+            f"--label=jimbot={self.id}",
+            "--security-opt=no-new-privileges",
+            "--cap-drop=all",
+            f"--pids-limit={limits.pids}",
+            "--read-only",
+            f"--tmpfs=/tmp:rw,nosuid,nodev,size={limits.tmp_mb}m",
+            "--log-driver=none",
+        ]
+        if ours:
+            # The home is its owner's alone, whoever the image would run as.
+            options.append(f"--user={os.getuid()}:{os.getgid()}")
+        else:
+            # Their entry points give the data to the user that they then become.
+            options.append("--cap-add=CHOWN,DAC_OVERRIDE,FOWNER,SETGID,SETUID")
+        return options
+
+    def _volumes(self, name: str) -> list[str]:
+        if not self._appliance.service(name).command:
+            inside, environment, _ = _SERVERS[name]
+            outside = self._home.path / getattr(self._appliance.backup.servers, name)
+            outside.mkdir(parents=True, exist_ok=True)
+            told = [f"--env={key}={value}" for key, value in environment.items()]
+            return [f"--volume={outside}:{inside}", *told]
+        home = str(self._home.path)
+        same = ("JIMBOT_PROFILE", "JIMBOT_ENVIRONMENT", "JIMBOT_LOG_LEVEL")  # as `jimbot up` has it
+        options = [f"--volume={home}:{home}", f"--env=JIMBOT_HOME={home}"]
+        options += [f"--env={variable}" for variable in same]
+        release = self._releases.get(name)
+        table = str(release.table) if release else os.environ.get("JIMBOT_TABLE")
+        if table:
+            table = str(Path(table).resolve())
+            options += [f"--volume={table}:{table}:ro", f"--env=JIMBOT_TABLE={table}"]
+        return options
+
+    async def _open_network(self) -> None:
+        """Start the container whose network the others share."""
+        await self._call("rm", "--force", self._name("network"), fails=True)
+        publish = [
+            f"--publish=127.0.0.1:{self._appliance.service(name).ports[label]}:"
+            f"{self._appliance.service(name).ports[label]}"
+            for name, labels in self._appliance.containers.publish.items()
+            if name in self._services
+            for label in labels
+        ]
+        first = next(name for name in self._services if self._appliance.service(name).command)
+        await self._call(
+            "run",
+            "--detach",
+            f"--name={self._name('network')}",
+            f"--network={self.id}",
+            f"--ip={self._address}",
+            "--memory=128m",
+            "--pull=never",
+            *publish,
+            *self._closed(ours=True),
+            self.image(first),
+            *self._command("network"),
+        )
+
+    async def _remove_all(self) -> None:
+        listed = await self._call("ps", "--all", "--quiet", f"--filter=label=jimbot={self.id}")
+        # Those first that live in the network of another.
+        network = await self._call(
+            "ps", "--all", "--quiet", f"--filter=name={self._name('network')}"
+        )
+        last = (network or "").split()
+        for container in [it for it in (listed or "").split() if it not in last] + last:
+            await self._call("rm", "--force", container, fails=True)
+
+    async def _check_image(self, name: str) -> None:
+        """Refuse an image that is missing, or unpinned where the environment wants it pinned."""
+        row = self._appliance.service(name)
+        image = self._appliance.images[row.image]
+        named = os.environ.get("JIMBOT_ENVIRONMENT") or self._appliance.logs.environment
+        strict = getattr(self._appliance.environments, named, None)
+        if not image.ours and not image.digest and strict and strict.require_digests:
+            raise OperationError(
+                f"the image {row.image} has no digest in the table, which {named} asks for",
+                hint=f"Fill in images.'{row.image}'.digest, or use a store of another engine",
+            )
+        if (
+            image.ours
+            and await self._call("image", "inspect", self.image(name), fails=True) is None
+        ):
+            raise OperationError(
+                f"{self._engine} has no image {self.image(name)} ({name})",
+                hint=f"Build and load it: nix build .#images && ./result/load {self._engine}",
+            )
+
+    async def _state(self, name: str, wanted: str) -> str | None:
+        told = await self._call("inspect", "--format", wanted, self._name(name), fails=True)
+        return told.strip() if told is not None else None
+
+    async def _call(self, *arguments: str, fails: bool = False) -> str | None:
+        """The engine's answer; None when it says no and that `fails` nothing."""
+        done = await asyncio.to_thread(self._run, *arguments)
+        if done.returncode == 0:
+            return done.stdout
+        if fails:
+            return None
+        raise OperationError(
+            f"{self._engine} {' '.join(arguments[:2])} failed: {_last(done.stderr)}",
+            hint=f"Does `{self._engine} info` work?",
+        )
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return _engine(self._engine, *arguments)
+
+
+def digests(appliance: Appliance, engine: str, names: Iterable[str]) -> dict[str, str]:
+    """The ids of the images that the table's names mean now; what runs by an id stays the same.
+
+    Raises:
+        OperationError: the engine does not know one of them.
+    """
+    found = {}
+    for name in names:
+        wanted = reference(appliance.images, name, __version__)
+        done = _engine(engine, "image", "inspect", wanted)
+        if done.returncode:
+            raise OperationError(
+                f"{engine} has no image {wanted}",
+                hint=f"Build and load it: nix build .#images && ./result/load {engine}",
+            )
+        found[name] = str(json.loads(done.stdout)[0]["Id"])
+    return found
+
+
+def _engine(engine: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [engine, *arguments], capture_output=True, text=True, timeout=_CALL_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OperationError(
+            f"{engine} {arguments[0]} failed: {error}", hint=f"Does `{engine} info` work?"
+        ) from error
+
+
+def _last(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "no reason given"
