@@ -21,8 +21,15 @@ COMMANDS = {
     "top": ("top", "Show what services use, against their limits."),
     "logs": ("logs", "Show what services said, and one game's way through them."),
     "alerts": ("alerts", "List and silence alerts, and test how they are told."),
+    "deploy": ("deploy", "Make a new generation and roll the services to it."),
+    "rollback": ("rollback", "Roll the services back to an earlier generation."),
+    "generations": ("generations", "List what was deployed when."),
+    "drain": ("drain", "Let services finish what they do, and keep them down."),
+    "undrain": ("undrain", "Take drained services back."),
+    "test-integration": ("test_integration", "Play a game through every service, check the data."),
     "play": ("play", "Play Balatro in the terminal, by hand or by a policy."),
     "evaluate": ("evaluate", "Measure a policy on held-out seeds."),
+    "train": ("train", "Train in the foreground, without the rest of the appliance."),
     "export": ("export", "Write the trained policy to a file that plays with numpy alone."),
     "bundle": ("bundle", "Write what a small machine needs to play to one file."),
     "edge": ("edge", "Play from a bundle, offline, with the core alone."),
@@ -44,6 +51,7 @@ COMMANDS = {
     "certs": ("certs", "Certificates for games on other machines."),
     "audit": ("audit", "What was done to the appliance, and by whom."),
     "config": ("config", "Check and show the appliance table."),
+    "forward": ("forward", "Pass ports on to loopback, inside containers."),
     "serve": ("serve", "Run one service in the foreground."),
 }
 
