@@ -12,6 +12,8 @@ from jimbot.appliance.model import Appliance
 
 # name → what it writes, for people. The module has the same name.
 RENDERERS = {
+    "compose": "Compose: the containers of one machine.",
+    "kubernetes": "Kubernetes: a cluster's manifests, with a RayCluster by KubeRay.",
     "prometheus": "Prometheus' scrape configuration and alert rules.",
     "grafana": "Grafana's dashboards.",
 }

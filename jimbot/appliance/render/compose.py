@@ -40,18 +40,12 @@ def project(appliance: Appliance, environment: str) -> dict[str, Any]:
         "name": f"jimbot-{environment}",
         "services": services,
         "networks": {
-            # Nothing outside is reached from it; `door` is what is published, and Claude's way out.
-            "inside": {
-                "internal": True,
-                "ipam": {"config": [{"subnet": str(appliance.containers.subnet)}]},
-            },
-            "door": {},
+            # Not `internal`: docker publishes nothing from such a one, and Claude needs a way out.
+            "inside": {"ipam": {"config": [{"subnet": str(appliance.containers.subnet)}]}},
         },
         "volumes": volumes,
         "configs": {"table": {"file": "./appliance.toml"}},
-        "secrets": {
-            name: {"file": f"${{JIMBOT_SECRETS:-./secrets}}/{name}"} for name in used
-        },
+        "secrets": {name: {"file": f"${{JIMBOT_SECRETS:-./secrets}}/{name}"} for name in used},
     }
 
 
@@ -69,8 +63,8 @@ def _network(appliance: Appliance, rows: dict[str, Service], environment: str) -
     ]
     return {
         "image": containers.image(appliance, first),
-        "command": ["forward", "0.0.0.0", *(str(port) for port in ports)],
-        "networks": {"inside": {"ipv4_address": address}, "door": {}},
+        "command": ["forward", address, *(str(port) for port in ports)],
+        "networks": {"inside": {"ipv4_address": address}},
         "ports": [f"127.0.0.1:{port}:{port}" for port in published],
         **_closed(appliance, memory_mb=128, cpus=appliance.groups["system"].cores, ours=True),
         **_kept(appliance, environment),

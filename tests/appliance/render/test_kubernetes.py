@@ -1,0 +1,203 @@
+"""The manifests hold by Kubernetes' own schemas, and say what the table says."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from jimbot.appliance import Appliance
+from jimbot.appliance.render import kubernetes, render
+
+ENVIRONMENTS = ("development", "staging", "production")
+# Those that the schemas do not know: KubeRay's resource, kustomize's file.
+FOREIGN = ("RayCluster", "Kustomization")
+
+Manifest = dict[str, Any]
+
+
+@pytest.fixture
+def served(raw_table: Callable[[], dict[str, Any]]) -> Appliance:
+    """The table with all three servers."""
+    table = raw_table()
+    for store in ("log", "series", "graph"):
+        table["stores"][store]["engine"] = "server"
+    return Appliance.model_validate(table)
+
+
+def manifests(appliance: Appliance, environment: str) -> list[Manifest]:
+    texts = render("kubernetes", appliance, environment)
+    return [each for text in texts.values() for each in yaml.safe_load_all(text)]
+
+
+def the(found: list[Manifest], kind: str, name: str) -> Manifest:
+    (one,) = [e for e in found if e["kind"] == kind and e["metadata"]["name"] == name]
+    return one
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_manifest_holds_by_the_schema(served: Appliance, environment: str) -> None:
+    found = manifests(served, environment)
+    checked = [each for each in found if each["kind"] not in FOREIGN]
+    for each in checked:
+        kubernetes_validate.validate(each, "1.33", strict=True)
+    assert {each["kind"] for each in checked} >= {
+        "ConfigMap",
+        "Namespace",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "StatefulSet",
+    }
+    names = [(each["kind"], each["metadata"]["name"]) for each in checked]
+    assert len(names) == len(set(names))
+    (kustomization,) = [each for each in found if each["kind"] == "Kustomization"]
+    assert set(kustomization["resources"]) == set(render("kubernetes", served, environment)) - {
+        "kustomization.yaml"
+    }
+
+
+def test_the_schema_would_see_a_mistake(served: Appliance) -> None:
+    broken = the(manifests(served, "production"), "StatefulSet", "jimbot")
+    broken["spec"]["template"]["spec"]["containers"][0]["resources"]["limit"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, "1.33", strict=True)
+
+
+def test_limits_ports_and_volumes_are_the_tables(served: Appliance) -> None:
+    found = manifests(served, "production")
+    pod = the(found, "StatefulSet", "jimbot")["spec"]["template"]["spec"]
+    by_name = {each["name"]: each for each in pod["containers"]}
+    assert set(by_name) == {"mcp", "analytics", "claude"}
+    for name, container in by_name.items():
+        row = served.service(name)
+        assert container["resources"]["limits"]["memory"] == f"{row.memory_mb}Mi"
+        assert {p["containerPort"] for p in container["ports"]} == set(row.ports.values())
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["exec"]["command"] == ["jimbot", "health", name]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+    ports = [port["name"] for each in pod["containers"] for port in each["ports"]]
+    assert len(ports) == len(set(ports))
+    for name in ("eventstore", "questdb", "memgraph"):
+        kept = the(found, "StatefulSet", name)["spec"]
+        (claim,) = kept["volumeClaimTemplates"]
+        gb = getattr(served.kubernetes.storage_gb, name)
+        assert claim["spec"]["resources"]["requests"]["storage"] == f"{gb}Gi"
+        image = kept["template"]["spec"]["containers"][0]["image"]
+        assert image.startswith(served.service(name).image)
+
+
+def test_the_table_inside_holds_and_names_the_servers(served: Appliance) -> None:
+    found = manifests(served, "staging")
+    text = the(found, "ConfigMap", "jimbot-table")["data"]["appliance.toml"]
+    inside = Appliance.model_validate(tomllib.loads(text))
+    assert inside.stores.series.address == "http://questdb.jimbot-staging.svc:9000"
+    assert inside.stores.log.address == "esdb://eventstore.jimbot-staging.svc:2113?tls=false"
+    assert inside.security.exposed
+    assert inside == kubernetes.on_cluster(served, "staging")
+
+
+def test_embedded_stores_need_no_servers(appliance: Appliance) -> None:
+    found = manifests(appliance, "production")
+    assert {e["metadata"]["name"] for e in found if e["kind"] == "StatefulSet"} == {"jimbot"}
+
+
+def test_secrets_are_references_alone(served: Appliance) -> None:
+    found = manifests(served, "production")
+    assert not [each for each in found if each["kind"] == "Secret"]
+    pod = the(found, "StatefulSet", "jimbot")["spec"]["template"]["spec"]
+    mounts = {
+        each["name"]: {m["mountPath"] for m in each["volumeMounts"] if m["name"] == "secrets"}
+        for each in pod["containers"]
+    }
+    assert mounts["claude"] == {"/run/secrets/claude"}
+    assert mounts["mcp"] == {
+        "/run/secrets/jimbot-tokens",
+        "/run/secrets/jimbot-tls-certificate",
+        "/run/secrets/jimbot-tls-key",
+    }
+
+
+def test_nothing_talks_but_what_is_named(served: Appliance) -> None:
+    found = [e for e in manifests(served, "production") if e["kind"] == "NetworkPolicy"]
+    nothing = the(found, "NetworkPolicy", "nothing")["spec"]
+    assert nothing == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    # From outside the namespace mcp's WebSocket alone is reached.
+    open_ = [
+        (each["metadata"]["name"], rule["ports"])
+        for each in found
+        for rule in each["spec"].get("ingress", ())
+        if "from" not in rule
+    ]
+    websocket = served.service("mcp").ports["websocket"]
+    assert open_ == [("jimbot", [{"protocol": "TCP", "port": websocket}])]
+    for name in ("eventstore", "questdb", "memgraph"):
+        assert "egress" not in the(found, "NetworkPolicy", name)["spec"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environments_differ_in_workers_and_backups(served: Appliance, environment: str) -> None:
+    found = manifests(served, environment)
+    wants = getattr(served.environments, environment)
+    steady = the(found, "RayCluster", "jimbot-ray")["spec"]["workerGroupSpecs"][0]
+    assert (steady["minReplicas"], steady["maxReplicas"]) == wants.workers
+    assert any(each["kind"] == "CronJob" for each in found) == wants.backups
+
+
+def test_the_ray_cluster_says_what_kuberay_asks(served: Appliance) -> None:
+    """The fields of ray.io/v1 that KubeRay requires, by its API reference; there is no schema."""
+    cluster = the(manifests(served, "production"), "RayCluster", "jimbot-ray")
+    assert cluster["apiVersion"] == "ray.io/v1"
+    spec = cluster["spec"]
+    assert set(spec) == {
+        "rayVersion",
+        "enableInTreeAutoscaling",
+        "autoscalerOptions",
+        "authOptions",
+        "headGroupSpec",
+        "workerGroupSpecs",
+    }
+    assert spec["enableInTreeAutoscaling"] is True
+    assert spec["authOptions"] == {"mode": "token"}
+    assert {"rayStartParams", "template"} <= set(spec["headGroupSpec"])
+    groups = spec["workerGroupSpecs"]
+    assert [each["groupName"] for each in groups] == ["steady", "spot"]
+    for each in groups:
+        assert set(each) == {
+            "groupName",
+            "replicas",
+            "minReplicas",
+            "maxReplicas",
+            "rayStartParams",
+            "template",
+        }
+        assert 0 <= each["minReplicas"] <= each["replicas"] <= each["maxReplicas"]
+    templates = [spec["headGroupSpec"]["template"], *(each["template"] for each in groups)]
+    for template in templates:
+        # A template is a pod: the schema knows those.
+        pod = {"apiVersion": "v1", "kind": "Pod", **template}
+        pod["metadata"] = {"name": "x", **pod["metadata"]}
+        kubernetes_validate.validate(pod, "1.33", strict=True)
+        assert all(
+            isinstance(value, str) for value in spec["headGroupSpec"]["rayStartParams"].values()
+        )
+    spot = groups[1]["template"]["spec"]
+    assert spot["tolerations"][0]["key"] == served.kubernetes.spot_label
+    assert spot["nodeSelector"] == {served.kubernetes.spot_label: served.kubernetes.spot_value}
+
+
+def test_budgets_let_workers_go_one_by_one_and_keep_the_rest(served: Appliance) -> None:
+    found = {
+        each["metadata"]["name"]: each["spec"]
+        for each in manifests(served, "production")
+        if each["kind"] == "PodDisruptionBudget"
+    }
+    assert found["jimbot-ray-worker"]["maxUnavailable"] == 1
+    assert all(
+        spec["minAvailable"] == 1 for name, spec in found.items() if name != "jimbot-ray-worker"
+    )
+    assert {"jimbot", "eventstore", "questdb", "memgraph", "jimbot-ray-head"} <= set(found)
