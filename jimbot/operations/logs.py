@@ -25,6 +25,7 @@ from typing import IO, Any, NamedTuple
 
 from jimbot.appliance import Home
 from jimbot.appliance.logs import Logs
+from jimbot.operations import journal
 
 _log = logging.getLogger(__name__)
 
@@ -293,7 +294,11 @@ def _rank(level: str) -> int:
 
 
 def services(home: Home) -> list[str]:
-    """Whoever has a log."""
+    """Whoever has a log: files that the supervisor wrote, else units in the journal."""
+    return _with_files(home) or journal.services()
+
+
+def _with_files(home: Home) -> list[str]:
     names = set()
     for path in home.logs.glob("*.jsonl*"):
         match = _OLD.fullmatch(path.name)
@@ -306,16 +311,20 @@ def read(home: Home, wanted: Wanted) -> Iterator[Line]:
     """The lines that are wanted, of all services together, in order of time."""
     if wanted.game and not wanted.related:
         wanted = wanted._replace(related=correlated(home, wanted))
-    each = [_lines(home, name, wanted.since) for name in wanted.services or services(home)]
+    each = [_lines(home, name, wanted.since) for name in _asked(home, wanted)]
     for line in heapq.merge(*each, key=lambda line: line.time):
         if wanted.takes(line):
             yield line
 
 
+def _asked(home: Home, wanted: Wanted) -> Collection[str]:
+    return wanted.services or services(home)
+
+
 def correlated(home: Home, wanted: Wanted) -> frozenset[str]:
     """The correlation ids of the lines that name the game."""
     found: set[str] = set()
-    for name in services(home):
+    for name in _asked(home, wanted._replace(services=())):
         for line in _lines(home, name, wanted.since):
             if line.fields.get("game") == wanted.game and line.fields.get("correlation_id"):
                 found.add(str(line.fields["correlation_id"]))
@@ -323,6 +332,10 @@ def correlated(home: Home, wanted: Wanted) -> frozenset[str]:
 
 
 def _lines(home: Home, service: str, since: datetime | None) -> Iterator[Line]:
+    if not _with_files(home):
+        if service in journal.services():
+            yield from _journal_lines(service, since)
+        return
     for path in [*_old_files(home.logs, service), home.logs / f"{service}.jsonl"]:
         if since and _OLD.fullmatch(path.name) and _turned_over_at(path) < since.timestamp():
             continue
@@ -331,6 +344,14 @@ def _lines(home: Home, service: str, since: datetime | None) -> Iterator[Line]:
             line = parse(text, service, before)
             before = line.time
             yield line
+
+
+def _journal_lines(service: str, since: datetime | None) -> Iterator[Line]:
+    before = datetime.fromtimestamp(0, UTC)
+    for text in journal.read(service, since):
+        line = parse(text, service, before)
+        before = line.time
+        yield line
 
 
 def _texts(path: Path) -> Iterator[bytes]:
@@ -407,12 +428,14 @@ class Follower:
         self._wanted = wanted
         self._open: dict[str, IO[bytes]] = {}
         self._parts: dict[str, bytes] = {}
-        for name in wanted.services or services(home):
+        files = _with_files(home)
+        self._journal = journal.Tail() if not files and journal.services() else None
+        for name in wanted.services or files:
             self._attach(name, at_end=True)
 
     def poll(self) -> list[Line]:
-        found: list[Line] = []
-        for name in self._wanted.services or services(self._home):
+        found = self._from_journal()
+        for name in self._wanted.services or _with_files(self._home):
             if name not in self._open and not self._attach(name, at_end=False):
                 continue
             found += self._rest(name)
@@ -426,6 +449,16 @@ class Follower:
     def close(self) -> None:
         for file in self._open.values():
             file.close()
+        if self._journal:
+            self._journal.close()
+
+    def _from_journal(self) -> list[Line]:
+        now = datetime.now(UTC)
+        return [
+            parse(entry.text, entry.service, now)
+            for entry in (self._journal.poll() if self._journal else ())
+            if not self._wanted.services or entry.service in self._wanted.services
+        ]
 
     def _attach(self, name: str, *, at_end: bool) -> bool:
         try:
