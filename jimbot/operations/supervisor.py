@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from jimbot import usage
 from jimbot.appliance import Appliance, Home, Service
 from jimbot.appliance.model import HealthCheck
 from jimbot.operations import health, logs, process
@@ -144,6 +145,18 @@ class Supervisor:
             else:
                 service.rss_mb = 0.0
 
+    def usages(self) -> list[usage.Usage]:
+        """What each running service uses, wherever it runs."""
+        on_gpu = usage.gpu_processes()
+        found = []
+        for service in self.services.values():
+            if not (service.running and service.process):
+                continue
+            if top := self.runtime.top(service.name, service.process.pid):
+                one = usage.of_process(service.name, top, service.restarts, on_gpu)
+                found += [one] if one else []
+        return found
+
     def row(self, name: str) -> Service:
         """The table's row that a service runs by now.
 
@@ -180,6 +193,7 @@ class Supervisor:
         self.row(name)
         service = self.services[name]
         service.drained = True
+        self._changed()  # from now on nobody expects it to be well
         await self._end_by_command(service)
         service.health = health.ServiceHealth(
             status="unknown", reason="drained", hint=f"Take it back: jimbot undrain {name}"

@@ -26,6 +26,14 @@ if how == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
     signal.signal(signal.SIGTERM, lambda *_: (print("bye", flush=True), os._exit(0)))
+if how == "ends":
+    time.sleep(0.2)
+    sys.exit(3)
+if how == "works":
+    signal.signal(signal.SIGUSR1, lambda *_: (time.sleep(0.3), print("done", flush=True), os._exit(0)))
+if how == "greedy":
+    heap = []
+    signal.signal(signal.SIGUSR2, lambda *_: heap.append(b"x" * (100 << 20)))
 if how == "forks":
     child = subprocess.Popen(["sleep", "300"], start_new_session=True)
     print("child", child.pid, flush=True)
@@ -56,6 +64,9 @@ def fakes(
     ) -> tuple[Appliance, Callable[[str], list[str]]]:
         table = raw_table()
         table["supervision"] |= {"stop_s": 5, "backoff_first_s": 0.1, "backoff_limit_s": 0.4}
+        table["supervision"] |= {"hang_checks": 2, "crashes": 4, "crash_retry_s": 60}
+        table["deploy"] |= {"settle_s": 0.3, "drain_s": 5}
+        table["placement"]["oom_score"] = dict.fromkeys(table["placement"]["oom_score"], 0)
         table["services"] = {}
         hows = {}
         for (name, row), port in zip(services.items(), free_ports(len(services)), strict=True):
@@ -63,11 +74,12 @@ def fakes(
             table["services"][name] = {
                 "title": name,
                 "group": "api",
-                "memory_mb": 10,
+                "memory_mb": row.get("memory_mb", 10),
                 "image": "jimbot-mcp",
                 "command": ["serve", name],
                 "ports": {"http": port},
                 "health": {"port": "http", "start_s": 5, "interval_s": 0.2, "timeout_s": 0.5},
+                "drains": row.get("how") == "works",
                 "depends": row.get("depends", ()),
                 "after": row.get("after", ()),
             }
