@@ -106,6 +106,10 @@ class LadybugGraph:
                 max_num_threads=_THREADS,
                 max_db_size=_ADDRESS_SPACE,
                 read_only=read_only,
+                # A process that was killed leaves half a record at the WAL's end: what was
+                # committed comes before it. Were the damage earlier, the position would go back
+                # with what is lost, and the log fills it in again.
+                throw_on_wal_replay_failure=False,
             )
             self._writer = ladybug.Connection(self._database, num_threads=1)
             self._reader = ladybug.Connection(self._database, num_threads=1)
