@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jimbot import __version__
 from jimbot.errors import PortTaken
+from jimbot.security.patience import PatientProtocol
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -180,7 +181,7 @@ def http_app(
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncIterator[int]:
+async def serving(app: ASGIApp, port: int, *, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve an application over HTTP while the block runs; yields the port (0 picks one).
 
     Raises:
@@ -196,7 +197,16 @@ async def serving(app: FastAPI, port: int, *, host: str = "127.0.0.1") -> AsyncI
         listener.close()
         raise PortTaken(port, error) from error
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+        uvicorn.Config(
+            app,
+            http=PatientProtocol,
+            ws="none",
+            proxy_headers=False,  # else whoever is on this machine says what address he has
+            server_header=False,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
     )
     task = asyncio.create_task(server._serve([listener]))
     try:

@@ -49,8 +49,13 @@ def create_app(
     health: Callable[[], Health],
     around: Around,
     alerts: Callable[[], Alerts] = alert_routes.nobody_looks,
+    guarded: Callable[[FastAPI], None] | None = None,
 ) -> tuple[FastAPI, Hub]:
-    """The application, and the hub of its streams, which is to be closed before it stops."""
+    """The application, and the hub of its streams, which is to be closed before it stops.
+
+    Args:
+        guarded: has it ask who one is (`jimbot.analytics.session`); everybody may all if None.
+    """
     app = http_app("JimBot analytics", health, registry=metrics.registry, description=_DESCRIPTION)
 
     async def look() -> dict[str, str]:
@@ -83,6 +88,8 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _refuse)
     app.add_exception_handler(JimbotError, _explain)
     app.add_middleware(_Timed, metrics=metrics)
+    if guarded is not None:
+        guarded(app)
     app.add_middleware(Guard)
     return app, hub
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from jimbot.analytics import session
 from jimbot.analytics.alerts.watch import Watch
 from jimbot.analytics.api import create_app
 from jimbot.analytics.around import Around
@@ -17,6 +18,7 @@ from jimbot.analytics.scrape import Scraper
 from jimbot.analytics.services import ServiceChecks
 from jimbot.analytics.timed import TimedGraph, graph_query_seconds
 from jimbot.appliance import Appliance, Home
+from jimbot.security.entrance import Entrance
 from jimbot.service import configure_logging, serving, stop_event
 
 _log = logging.getLogger(__name__)
@@ -62,7 +64,16 @@ async def run(appliance: Appliance, home: Home) -> None:
         scraper = Scraper(appliance, "analytics", metrics.registry, checks.last)
         stack.push_async_callback(scraper.close)
         watch = Watch(appliance, home, scraper.samples, registry=metrics.registry)
-        app, hub = create_app(figures, checks, metrics, projections.health, around, watch.answer)
+        entrance = Entrance.of(appliance.security, home)
+        app, hub = create_app(
+            figures,
+            checks,
+            metrics,
+            projections.health,
+            around,
+            watch.answer,
+            lambda app: session.guard(app, appliance.security, home, entrance),
+        )
         await stack.enter_async_context(serving(app, port))
         stack.push_async_callback(hub.close)
         for forever in (_keep_checking(checks), machine.run(), watch.run()):

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from jimbot.appliance.home import Home
 from jimbot.errors import JimbotError
+from jimbot.security import errors as security
+from jimbot.security import secrets
 
 
 class SecretError(JimbotError):
@@ -59,11 +61,11 @@ class Engine(_Row):
             return ""
         path = home.path / os.path.expandvars(file)
         try:
-            return path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            return secrets.read(path)
+        except security.SecretError as error:
             raise SecretError(
-                f"cannot read the password of {self.user or self.address}: {error}",
-                hint="Mend [stores] in the table, or put the secret there",
+                f"cannot read the password of {self.user or self.address}: {error.message}",
+                hint=error.hint or "Mend [stores] in the table, or put the secret there",
             ) from error
 
 

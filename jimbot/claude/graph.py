@@ -10,11 +10,12 @@ import asyncio
 import json
 import logging
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jimbot.claude.question import Question
 from jimbot.claude.strategist import Opinion
+from jimbot.errors import JimbotError
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +47,15 @@ class Figures:
 
 
 class KnowledgeGraph:
-    """The graph as its owner tells it over HTTP at `url`; silent while that is away."""
+    """The graph as its owner tells it over HTTP at `url`; silent while that is away.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        headers: what a request says of itself, asked at each.
+    """
+
+    def __init__(self, url: str, headers: Callable[[], Mapping[str, str]] = dict) -> None:
         self._url = f"{url}/api/v1/knowledge?limit={KNOWN}"
+        self._headers = headers
         self.figures: Figures | None = None
 
     async def suggest(self, question: Question, timeout_s: float) -> Opinion | None:
@@ -79,7 +85,7 @@ class KnowledgeGraph:
             try:
                 self.figures = Figures(await asyncio.to_thread(self._read))
                 said = ""
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, JimbotError) as error:
                 if said != (said := str(error)):
                     _log.info("no figures of the graph", extra={"fields": {"error": said}})
             await asyncio.sleep(EVERY_S)
@@ -91,5 +97,6 @@ class KnowledgeGraph:
         return known[len(known) // 2] if known else 0.0
 
     def _read(self) -> Any:
-        with urllib.request.urlopen(self._url, timeout=TIMEOUT_S) as response:
+        request = urllib.request.Request(self._url, headers=dict(self._headers()))
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             return json.load(response)

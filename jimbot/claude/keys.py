@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from jimbot.claude.errors import KeyFileError
+from jimbot.security import secrets as files
+from jimbot.security.errors import SecretError
 
 # Files are looked at again this often; a rotated key is in use after it.
 LOOK_S = 1.0
 LONGEST = 512
-# Where systemd, Docker and Kubernetes put secrets: in memory, guarded by their own means.
-MANAGED = Path("/run")
 
 
 class Key(NamedTuple):
@@ -38,25 +37,16 @@ def read(path: Path) -> Key:
         KeyFileError: it cannot be read, others may read it, or it does not hold one key.
     """
     try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise KeyFileError(
-            f"cannot read the key file {path}: {error.strerror}", hint=f"Check: ls -l {path}"
-        ) from None
-    except UnicodeDecodeError:
-        raise KeyFileError(f"{path} does not hold a key", hint="One key, one line") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO) and MANAGED not in path.resolve().parents:
-        raise KeyFileError(
-            f"others than its owner may read the key file {path}", hint=f"chmod 600 {path}"
-        )
+        text = files.read(path)
+    except SecretError as error:
+        raise KeyFileError(error.message, hint=error.hint) from None
     check(text, str(path))
     return Key(path.name, SecretStr(text))
 
 
 def check(text: str, where: str) -> None:
     """Raises `KeyFileError` when a text cannot be a key; says nothing of the text."""
-    if not 8 <= len(text) <= LONGEST or any(c.isspace() or not c.isprintable() for c in text):
+    if not 8 <= len(text) <= LONGEST or any(not "!" <= c <= "~" for c in text):
         raise KeyFileError(f"{where} does not hold a key", hint="One key, one line")
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from jimbot.appliance import Appliance, Home
 from jimbot.claude import keys
 from jimbot.claude.errors import KeyFileError
+from jimbot.security import tokens
 
 TIMEOUT_S = 3.0
 
@@ -44,11 +45,13 @@ def rotate(appliance: Appliance, home: Home, secret: str, *, retire: bool = Fals
         for path in older:
             path.unlink()
             retired.append(path.name)
-    return Rotated(file, retired, _reload(appliance.url("claude")))
+    return Rotated(file, retired, _reload(appliance.url("claude"), tokens.headers(home)))
 
 
-def _reload(url: str) -> list[str] | None:
-    request = urllib.request.Request(f"{url}/api/v1/keys/reload", method="POST", data=b"")
+def _reload(url: str, headers: dict[str, str]) -> list[str] | None:
+    request = urllib.request.Request(
+        f"{url}/api/v1/keys/reload", method="POST", data=b"", headers=headers
+    )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             names: list[str] = json.load(response)["keys"]

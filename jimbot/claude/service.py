@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from jimbot.appliance import Appliance, Home
 from jimbot.claude import keys, publish
@@ -21,11 +22,17 @@ from jimbot.claude.keys import KeyRing
 from jimbot.claude.ledger import Ledger, ledger_path
 from jimbot.claude.metrics import Metrics
 from jimbot.errors import MissingExtra
+from jimbot.security import tokens
+from jimbot.security.bearer import Bearers
+from jimbot.security.entrance import Entrance
+from jimbot.security.roles import Scope
 from jimbot.service import configure_logging, serving, stop_event
 
 _log = logging.getLogger(__name__)
 
 FLUSH_S = 5.0
+# What needs a token, where tokens are on.
+MANAGED: Final[dict[str, Scope]] = {"/api/v1/keys/reload": "keys:write"}
 
 
 def cache_path(home: Home) -> Path:
@@ -44,9 +51,10 @@ async def run(appliance: Appliance, home: Home) -> None:
     stop = stop_event()
     home.prepare()
     port = appliance.service("claude").ports["http"]
+    entrance = Entrance.of(appliance.security, home)
     async with (
         working(appliance, home) as (gateway, analyst),
-        serving(app(gateway, analyst), port),
+        serving(Bearers(app(gateway, analyst), entrance, MANAGED), port),
     ):
         state = gateway.health().reason
         _log.info("ready", extra={"fields": {"port": port, "state": state}})
@@ -62,7 +70,7 @@ async def working(
     limits = appliance.claude
     ring = KeyRing(keys.locate(limits.keys, home.path))
     ledger = _open_ledger(home)
-    graph = KnowledgeGraph(appliance.url("analytics"))
+    graph = KnowledgeGraph(appliance.url("analytics"), headers=lambda: tokens.headers(home))
     gateway = Gateway(
         limits, api=Api(limits, ring), ring=ring, cache=_open_cache(appliance, home),
         ledger=ledger, metrics=Metrics(), graph=graph,

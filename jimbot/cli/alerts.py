@@ -48,7 +48,7 @@ def list_(options: Options, as_json: bool) -> None:
     from jimbot.analytics.alerts import silences
     from jimbot.operations.status import read_alerts
 
-    seen = asyncio.run(read_alerts(options.appliance))
+    seen = asyncio.run(read_alerts(options.appliance, options.home))
     now = time.time()
     muted = silences.read(options.home, now)
     firing = any(one.state == "firing" for one in seen.alerts)

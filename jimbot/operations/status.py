@@ -14,6 +14,7 @@ from jimbot.appliance import Appliance, Home
 from jimbot.operations import backup, health, state
 from jimbot.operations.backup import BackupStatus
 from jimbot.operations.health import ServiceHealth
+from jimbot.security import tokens
 
 _TIMEOUT_S = 2.0
 
@@ -90,7 +91,9 @@ async def read(appliance: Appliance, home: Home) -> Status:
             row.uptime_s = max(now - process.started, 0)
         if one := used.get(name):
             row.memory_bytes = one.memory
-            row.memory_limit_bytes = usage.limit_bytes(appliance, name, used)
+            row.memory_limit_bytes = usage.limit_bytes(
+                appliance, name, used, run.profile if run else None
+            )
         rows.append(row)
     found = Status(
         home=str(home.path),
@@ -98,7 +101,7 @@ async def read(appliance: Appliance, home: Home) -> Status:
         generation=_generation(home),
         services=rows,
         backups=backup.status(home, appliance),
-        alerts=await read_alerts(appliance),
+        alerts=await read_alerts(appliance, home),
     )
     if run and alive:
         found.pid, found.profile = run.pid, run.profile
@@ -106,11 +109,13 @@ async def read(appliance: Appliance, home: Home) -> Status:
     return found
 
 
-async def read_alerts(appliance: Appliance) -> AlertsSeen:
+async def read_alerts(appliance: Appliance, home: Home) -> AlertsSeen:
     """The alerts that analytics knows of."""
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_S) as client:
-            response = await client.get(appliance.url("analytics") + "/api/v1/alerts")
+            response = await client.get(
+                appliance.url("analytics") + "/api/v1/alerts", headers=tokens.headers(home)
+            )
             response.raise_for_status()
             answer: dict[str, Any] = response.json()
         if answer["status"] == "unchecked":

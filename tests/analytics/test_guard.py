@@ -39,7 +39,7 @@ def test_other_names_are_not(analytics: Analytics, host: str, path: str) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/docs", "/static/dashboard.js", "/api/v1/summary", "/metrics", "/nothing"]
+    "path", ["/", "/docs", "/static/jimbot.css", "/api/v1/summary", "/metrics", "/nothing"]
 )
 def test_security_headers_are_on_every_answer(analytics: Analytics, home: Home, path: str) -> None:
     add(home, [])
@@ -62,10 +62,10 @@ def test_figures_are_not_cached_and_files_are_checked_again(
     add(home, [])
     analytics.caught_up(0)
     assert analytics.client.get("/api/v1/summary").headers["cache-control"] == "no-store"
-    page = analytics.client.get("/static/dashboard.js")
+    page = analytics.client.get("/static/jimbot.css")
     assert page.headers["cache-control"] == "no-cache"
     again = analytics.client.get(
-        "/static/dashboard.js", headers={"If-None-Match": page.headers["etag"]}
+        "/static/jimbot.css", headers={"If-None-Match": page.headers["etag"]}
     )
     assert again.status_code == 304
 
