@@ -21,6 +21,8 @@ from jimbot.appliance import Appliance, Home
 
 _MB = 1 << 20
 _NVIDIA_TIMEOUT_S = 5.0
+# What was published longer ago says nothing about now.
+_PUBLISHED_S = 30.0
 
 
 class Usage(NamedTuple):
@@ -67,10 +69,14 @@ class Running(NamedTuple):
 
 
 def running(home: Home) -> Running | None:
-    """Who runs on a home now; None without anybody."""
+    """Who runs on a home now; None without anybody.
+
+    Inside a container its pid says nothing: there it runs as long as it says what is used.
+    """
     try:
         run: dict[str, Any] = json.loads((home.run / "up.json").read_bytes())
-        if not _is_same(run["pid"], run["started"]):
+        contained = run.get("runtime", "native") != "native"
+        if not (_is_same(run["pid"], run["started"]) or (contained and published(home))):
             return None
         services = {
             name: Process(row["pid"], row["started"], row.get("restarts", 0)) if row else None
@@ -83,15 +89,16 @@ def running(home: Home) -> Running | None:
 
 
 def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]:
-    """What each running service uses. Of containers nothing is known: the processes that stand
-    for them are their engine's.
+    """What each running service uses; of containers what `jimbot up` has published last.
 
     Args:
         on_gpu: GPU memory (bytes) by pid, as `gpu_processes` tells it.
     """
     run = running(home)
-    if run is None or run.runtime != "native":
+    if run is None:
         return []
+    if run.runtime != "native":
+        return published(home)
     found = []
     for name, one in run.services.items():
         if one is not None and (usage := _of_tree(name, one, on_gpu)):
@@ -99,13 +106,50 @@ def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]
     return found
 
 
-def limit_bytes(appliance: Appliance, service: str, together: Iterable[str]) -> int:
-    """A service's memory by the table. Ray's workers live below the head where they have no
-    process of their own (`together`: the services that have)."""
+def of_process(
+    service: str, pid: int, restarts: int, on_gpu: dict[int, int] | None
+) -> Usage | None:
+    """What the service uses whose first process this is; None when it has ended."""
+    try:
+        started = psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+    return _of_tree(service, Process(pid, started, restarts), on_gpu)
+
+
+def publish(home: Home, usages: Iterable[Usage]) -> None:
+    """Tell others what services use that they cannot look into: containers.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    said = {"at": time.time(), "services": [one._asdict() for one in usages]}
+    new = home.run / "usage.json.new"
+    new.write_text(json.dumps(said))
+    new.replace(home.run / "usage.json")
+
+
+def published(home: Home) -> list[Usage]:
+    """What was published lately; nothing when it is old."""
+    try:
+        said = json.loads((home.run / "usage.json").read_bytes())
+        if abs(time.time() - said["at"]) > _PUBLISHED_S:
+            return []
+        return [Usage(**one) for one in said["services"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def limit_bytes(
+    appliance: Appliance, service: str, together: Iterable[str], profile: str | None = None
+) -> int:
+    """A service's memory by the table, as far as the profile takes it. Ray's workers live below
+    the head where they have no process of their own (`together`: the services that have)."""
     share = appliance.service(service).memory_mb
     if service == "ray-head" and "ray-worker" not in together:
         share += appliance.service("ray-worker").memory_mb
-    return share * _MB
+    scale = appliance.profiles[profile].memory_scale if profile in appliance.profiles else 1.0
+    return int(share * scale) * _MB
 
 
 def gpus() -> list[Gpu] | None:

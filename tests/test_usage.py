@@ -95,9 +95,29 @@ def test_a_run_that_is_over_does_not_run(home: Home) -> None:
     assert usage.running(home) is None
 
 
-def test_of_containers_nothing_is_claimed(home: Home) -> None:
+def test_what_containers_use_is_what_was_published_lately(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_state(home, {"mcp": psutil.Process()}, runtime="containers")
+    assert usage.of_services(home) == []  # the process here is the engine's
+    one = usage.of_process("mcp", os.getpid(), 3, None)
+    assert one is not None
+    usage.publish(home, [one])
+    assert usage.of_services(home) == [one]
+    assert (one.restarts, one.memory > 1 << 20) == (3, True)
+    # From inside a container the pid of the run is another's, or nobody's.
+    write_state(home, {"mcp": psutil.Process()}, runtime="containers", pid=1 << 22)
+    run = usage.running(home)
+    assert run is not None
+    assert list(run.services) == ["mcp"]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 31)
+    assert usage.running(home) is None
     assert usage.of_services(home) == []
+
+
+def test_a_process_that_has_ended_uses_nothing() -> None:
+    assert usage.of_process("mcp", 1 << 22, 0, None) is None
 
 
 def test_limits_are_the_tables(appliance: Appliance) -> None:
@@ -107,6 +127,23 @@ def test_limits_are_the_tables(appliance: Appliance) -> None:
     workers = appliance.service("ray-worker").memory_mb
     assert usage.limit_bytes(appliance, "ray-head", ["ray-head"]) == (head + workers) * mb
     assert usage.limit_bytes(appliance, "ray-head", ["ray-head", "ray-worker"]) == head * mb
+
+
+def test_a_profile_takes_its_part(appliance: Appliance) -> None:
+    assert appliance.profiles["ci"].memory_scale == 0.5
+    whole = usage.limit_bytes(appliance, "mcp", ["mcp"])
+    assert usage.limit_bytes(appliance, "mcp", ["mcp"], "ci") == whole / 2
+    assert usage.limit_bytes(appliance, "mcp", ["mcp"], "unheard of") == whole
+
+
+def test_limits_are_those_that_are_enforced(appliance: Appliance) -> None:
+    from jimbot.operations import shares
+
+    for profile, row in appliance.profiles.items():
+        for name, service in appliance.services.items():
+            if service.command and "native" in service.runtimes:
+                enforced = shares.memory_mb(appliance, name, "native", row.memory_scale)
+                assert usage.limit_bytes(appliance, name, [], profile) == enforced << 20
 
 
 def test_cores_are_counted_from_look_to_look() -> None:

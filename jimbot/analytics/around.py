@@ -79,6 +79,7 @@ class Around:
     def _measure(self) -> Resources:
         gpus = usage.gpus()
         run = usage.running(self._home)
+        profile = run.profile if run else None
         found = usage.of_services(self._home, usage.gpu_processes() if gpus else None)
         together = [one.service for one in found]
         cores = self._rates.cores(found)
@@ -91,7 +92,7 @@ class Around:
                 title=rows[name].title,
                 group=rows[name].group,
                 used=by_name[name].memory if name in by_name else None,
-                limit=usage.limit_bytes(self._appliance, name, together),
+                limit=usage.limit_bytes(self._appliance, name, together, profile),
                 gpu_used=by_name[name].gpu_memory if name in by_name else None,
                 gpu_limit=rows[name].vram_mb * _MB,
                 cores=cores.get(name),

@@ -113,9 +113,10 @@ class Machine(Collector):
             page.set("jimbot_gpu_busy_ratio", gpu.busy, gpu.number)
             page.set("jimbot_gpu_temperature_celsius", gpu.temperature, gpu.number)
         services = usage.of_services(self._home, usage.gpu_processes() if gpus else None)
-        names = [one.service for one in services]
+        run = usage.running(self._home)
+        names, profile = [one.service for one in services], run.profile if run else None
         for one in services:
-            limit = usage.limit_bytes(self._appliance, one.service, names)
+            limit = usage.limit_bytes(self._appliance, one.service, names, profile)
             page.set("jimbot_service_memory_bytes", one.memory, one.service)
             page.set("jimbot_service_memory_limit_bytes", limit, one.service)
             page.set("jimbot_service_cpu_seconds_total", one.cpu_s, one.service)

@@ -161,14 +161,18 @@ class Containers:
             return f"killed for taking more than its {memory} MB of memory"
         return f"{self._engine} could not run it" if code == _ENGINE_FAILED else ""
 
-    def memory_mb(self, name: str, pid: int) -> float:
+    def top(self, name: str, pid: int) -> int:
         if name not in self._pids:
             found = self._run("inspect", "--format", "{{.State.Pid}}", self._name(name))
             text = found.stdout.strip()
             if found.returncode or not text.isdigit() or text == "0":
-                return 0.0
+                return 0
             self._pids[name] = int(text)
-        return process.memory_mb(process.tree(self._pids[name]))
+        return self._pids[name]
+
+    def memory_mb(self, name: str, pid: int) -> float:
+        top = self.top(name, pid)
+        return process.memory_mb(process.tree(top)) if top else 0.0
 
     async def clean(self, name: str) -> None:
         await self._call("rm", "--force", self._name(name), fails=True)

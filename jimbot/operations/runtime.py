@@ -47,6 +47,9 @@ class Runtime(Protocol):
         """Why it ended, in a few words; empty when the runtime knows no more than the code.
         Called before `clean`."""
 
+    def top(self, name: str, pid: int) -> int:
+        """The process above all others of the service; 0 where there is none. Blocks."""
+
     def memory_mb(self, name: str, pid: int) -> float:
         """What it takes now, MiB."""
 
@@ -98,6 +101,9 @@ class Processes:
 
     async def why_ended(self, name: str, code: int) -> str:
         return ""
+
+    def top(self, name: str, pid: int) -> int:
+        return pid
 
     def memory_mb(self, name: str, pid: int) -> float:
         return process.memory_mb(process.tree(pid))

@@ -64,11 +64,6 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
         OperationError: nothing runs on this home.
     """
     run = usage.running(home)
-    if run and run.runtime != "native":
-        raise OperationError(
-            f"services run in {run.runtime}, which JimBot does not look into",
-            hint="Ask their engine: podman stats",
-        )
     gpus = usage.gpus()
     found = usage.of_services(home, usage.gpu_processes() if gpus else None)
     if not found:
@@ -81,7 +76,9 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
             group=appliance.service(one.service).group,
             processes=one.processes,
             memory_bytes=one.memory,
-            memory_limit_bytes=usage.limit_bytes(appliance, one.service, names),
+            memory_limit_bytes=usage.limit_bytes(
+                appliance, one.service, names, run.profile if run else None
+            ),
             cores=cores[one.service],
             gpu_memory_bytes=one.gpu_memory,
             gpu_memory_limit_bytes=appliance.service(one.service).vram_mb << 20,

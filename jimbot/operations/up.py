@@ -12,6 +12,7 @@ import httpx
 import psutil
 from pydantic import BaseModel, Field
 
+from jimbot import usage
 from jimbot.appliance import Appliance, Home, TableError, load
 from jimbot.events import EventLog, LogError, LogMissing, open_log
 from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 # Of the time that the table gives a stop, what is kept for the last audit and for strays.
 _STOP_RESERVE_S = 1.5
+# Between two tellings of what containers use.
+_PUBLISH_EVERY_S = 5.0
 
 
 class Wish(NamedTuple):
@@ -185,6 +188,7 @@ class _Run:
         self.auditor: Auditor | None = None
         self.before: _Counts | None = self._counts()
         self.stopping = False
+        self.published = float("-inf")
 
     async def until_done(self) -> Summary:
         stop = stop_event()
@@ -240,9 +244,18 @@ class _Run:
 
     async def _look(self, client: httpx.AsyncClient) -> None:
         await asyncio.to_thread(self.supervisor.measure)
+        if self.wish.runtime != "native" and time.monotonic() - self.published > _PUBLISH_EVERY_S:
+            self.published = time.monotonic()
+            await asyncio.to_thread(self._publish)
         await asyncio.to_thread(self._count)
         await self._ask_analytics(client)
         self._show()
+
+    def _publish(self) -> None:
+        try:
+            usage.publish(self.home, self.supervisor.usages())
+        except OSError as error:
+            log.warning("what containers use is not told: %s", error)
 
     def _show(self) -> None:
         dashboard = self.appliance.url("analytics")

@@ -34,8 +34,9 @@ def look(patient: Patient) -> Iterator[Finding]:
     high, critical = rules["MemoryHigh"].above or 1.0, rules["MemoryCritical"].above or 1.0
     found = usage.of_services(patient.home)
     names = [one.service for one in found]
+    profile = patient.running.profile if patient.running else None
     for one in found:
-        limit = usage.limit_bytes(patient.appliance, one.service, names)
+        limit = usage.limit_bytes(patient.appliance, one.service, names, profile)
         share = one.memory / limit if limit else 0.0
         well = share <= high
         yield Finding(
@@ -92,7 +93,9 @@ def _leaks(patient: Patient) -> Iterator[Finding]:
         if growth is None or len(points) < _LEAK_SAMPLES:
             continue
         steps = [later >= earlier for (_, earlier), (_, later) in pairwise(points)]
-        limit = usage.limit_bytes(patient.appliance, name, patient.running.services)  # type: ignore[union-attr]
+        run = patient.running
+        assert run is not None
+        limit = usage.limit_bytes(patient.appliance, name, run.services, run.profile)
         a_day = growth * 86_400
         if sum(steps) < 0.9 * len(steps) or a_day < 0.1 * limit:
             continue

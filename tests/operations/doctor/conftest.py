@@ -38,7 +38,7 @@ def runs(home: Home) -> Callable[..., None]:
         state: dict[str, Any] = {
             "pid": os.getpid(),
             "started": me.create_time(),
-            "profile": "ci",
+            "profile": "workstation",
             "services": rows,
         }
         (home.run / "up.json").write_text(json.dumps(state))

@@ -112,7 +112,7 @@ def test_memory_that_only_grows_is_told_with_the_hours_left(
     monkeypatch.setattr(
         Patient,
         "running",
-        usage.Running(1, 0.0, "ci", {"mcp": (1, started), "claude": (2, started)}),
+        usage.Running(1, 0.0, "workstation", {"mcp": (1, started), "claude": (2, started)}),
     )
     monkeypatch.setattr(usage, "of_services", lambda *_: [])
     grows = [(100 + 10 * hour) * MB for hour in range(12)]
