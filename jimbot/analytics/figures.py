@@ -48,7 +48,8 @@ _CURVES_KEPT = 64
 _STARTS, _STARTS_READ = 200, 2000
 _LIVE_S, _LIVE_STARTS = 1.5, 24
 _LIVE_LONGEST_MS, _LIVE_SILENT_MS = 12 * HOUR, 10 * MINUTE
-_LEAST_FOR_AN_INTERVAL = 5
+_LEAST_FOR_AN_INTERVAL, _LEAST_FOR_A_RANK = 5, 3
+_PAIRS_READ, _KNOWLEDGE_MS = 2000, 5_000_000
 BUCKETS = 96  # a chart's points: more than a phone shows, fewer than one sees apart
 
 S = TypeVar("S", bound=Store)
@@ -326,6 +327,9 @@ class Figures:
         return Series(name=name, start=start, end=end, step_ms=step, how=how, points=points)
 
     def knowledge(self, limit: int) -> Knowledge:
+        return self._kept(("knowledge", limit), _KNOWLEDGE_MS, lambda: self._make_knowledge(limit))
+
+    def _make_knowledge(self, limit: int) -> Knowledge:
         store = self._series()
         pairs, combinations, opinions, reason = None, None, None, ""
         try:
@@ -351,6 +355,8 @@ class Figures:
     def _pairs(self, limit: int) -> list[Pair]:
         from jimbot.knowledge.queries import top_pairs
 
+        pairs = top_pairs(_open(self._projections.knowledge), max(limit, _PAIRS_READ))
+        pairs.sort(key=lambda pair: pair.games < _LEAST_FOR_A_RANK)
         return [
             Pair(
                 jokers=(pair.first, pair.second),
@@ -359,7 +365,7 @@ class Figures:
                 wins=pair.wins,
                 confidence=pair.confidence,
             )
-            for pair in top_pairs(_open(self._projections.knowledge), limit)
+            for pair in pairs[:limit]
         ]
 
     def _combinations(self, limit: int) -> list[Combination]:
@@ -486,7 +492,8 @@ def _most_trusted(
         for count in counts
         if count.games
     ]
-    counted.sort(key=lambda it: (-it.confidence, -it.games, it.name))
+    # One lucky game leads no list, though where most are lost its interval's lower end would.
+    counted.sort(key=lambda it: (it.games < _LEAST_FOR_A_RANK, -it.confidence, -it.games, it.name))
     return counted[:limit]
 
 
