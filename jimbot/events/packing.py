@@ -58,6 +58,9 @@ def decompress(packed: bytes) -> str:
     if not hasattr(_own, "decompressor"):
         _own.decompressor = zstandard.ZstdDecompressor()
     try:
+        # zstandard believes a size that the frame names, and asks for no limit then.
+        if (named := zstandard.frame_content_size(packed)) > _LARGEST:
+            raise ValueError(f"{named} bytes, at most {_LARGEST} are read")
         return bytes(_own.decompressor.decompress(packed, max_output_size=_LARGEST)).decode()
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
