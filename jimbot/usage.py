@@ -81,11 +81,24 @@ def running(home: Home) -> Running | None:
         services = {
             name: Process(row["pid"], row["started"], row.get("restarts", 0)) if row else None
             for name, row in run["services"].items()
+            if not (row and row.get("drained"))  # taken out of work: nobody expects it
         }
         runtime = str(run.get("runtime", "native"))
         return Running(run["pid"], run["started"], run["profile"], services, runtime)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def starting(appliance: Appliance, home: Home) -> set[str]:
+    """Services in their first start of this run, as long as the table gives them for it."""
+    run, now = running(home), time.time()
+    found = set()
+    for name, one in (run.services if run else {}).items():
+        row = appliance.services.get(name)
+        start_s = row.health.start_s if row and row.health else 0.0
+        if one is None or (one.restarts == 0 and now - one.started < start_s):
+            found.add(name)
+    return found
 
 
 def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]:

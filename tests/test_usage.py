@@ -129,6 +129,28 @@ def test_limits_are_the_tables(appliance: Appliance) -> None:
     assert usage.limit_bytes(appliance, "ray-head", ["ray-head", "ray-worker"]) == head * mb
 
 
+def test_a_first_start_is_starting_and_a_restart_is_not(home: Home, appliance: Appliance) -> None:
+    write_state(home, {"mcp": psutil.Process(), "claude": None, "analytics": psutil.Process()})
+    state = json.loads((home.run / "up.json").read_text())
+    me = psutil.Process().create_time()
+    state["services"]["mcp"]["restarts"] = 0
+    state["services"]["analytics"]["drained"] = True
+    (home.run / "up.json").write_text(json.dumps(state))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: me + 1)
+        assert usage.starting(appliance, home) == {"mcp", "claude"}
+        state["services"]["mcp"]["restarts"] = 1  # a crash loop must not hide behind its starts
+        (home.run / "up.json").write_text(json.dumps(state))
+        assert usage.starting(appliance, home) == {"claude"}
+        state["services"]["mcp"]["restarts"] = 0
+        (home.run / "up.json").write_text(json.dumps(state))
+        patch.setattr(time, "time", lambda: me + 3600)
+        assert usage.starting(appliance, home) == {"claude"}
+    run = usage.running(home)
+    assert run is not None
+    assert set(run.services) == {"mcp", "claude"}  # what is drained is not expected
+
+
 def test_a_profile_takes_its_part(appliance: Appliance) -> None:
     assert appliance.profiles["ci"].memory_scale == 0.5
     whole = usage.limit_bytes(appliance, "mcp", ["mcp"])

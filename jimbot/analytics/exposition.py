@@ -5,7 +5,7 @@ What they use of the machine is in `jimbot.analytics.machine`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
@@ -49,6 +49,7 @@ FAMILIES = (
     Family("jimbot_projection_errors_total", "Failures since the start.", ("projection",)),
     Family("jimbot_store_up", "1 while a store that analytics uses can be used.", ("store",)),
     Family("jimbot_service_healthy", "1 for ok or warn, 0 otherwise.", ("service",)),
+    Family("jimbot_training_wanted", "1 while a trainer is part of the run and does not pause."),
     Family("jimbot_service_expected", "1 for what is part of the run here now.", ("service",)),
 )
 
@@ -60,6 +61,7 @@ class Metrics(Collector):
         series: the open store of series, or None while there is none.
         log_up: whether the event log can be read; None before there is one.
         graph_query_seconds: the histogram that times questions to the graph.
+        starting: services that have only just been started, and may be unwell for that.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Metrics(Collector):
         series: Callable[[], SeriesStore | None] = lambda: None,
         log_up: Callable[[], bool | None] = lambda: None,
         graph_query_seconds: Histogram | None = None,
+        starting: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._summary = summary
         self._projections = projections
         self._services = services
         self._series = series
         self._log_up = log_up
+        self._starting = starting
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
         if graph_query_seconds is not None:
@@ -109,7 +113,7 @@ class Metrics(Collector):
         _of_stores(page, statuses, self._log_up())
         found = self._services()
         if found is not None and now_ms() - (found.checked_at or 0) < _SERVICES_FRESH_MS:
-            _of_services(page, found)
+            _of_services(page, found, self._starting())
         return iter(page)
 
     def describe(self) -> Iterable[Metric]:
@@ -165,8 +169,15 @@ def _of_stores(page: Page, statuses: Iterable[Status], log_up: bool | None) -> N
             page.set("jimbot_store_up", up, status.name)
 
 
-def _of_services(page: Page, found: Services) -> None:
+def _of_services(page: Page, found: Services, starting: Collection[str]) -> None:
+    """A service that is starting and not well yet is left out: it is neither well nor sick."""
     for service in found.services:
         page.set("jimbot_service_expected", service.expected, service.name)
-        if service.expected and service.status != "unchecked":
-            page.set("jimbot_service_healthy", service.status in ("ok", "warn"), service.name)
+        if service.name == "trainer":
+            wanted = service.expected and not service.reason.startswith("paused")
+            page.set("jimbot_training_wanted", wanted)
+        if not service.expected or service.status == "unchecked":
+            continue
+        well = service.status in ("ok", "warn")
+        if well or service.name not in starting:
+            page.set("jimbot_service_healthy", well, service.name)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 
+from jimbot import usage
 from jimbot.analytics import session
 from jimbot.analytics.alerts.watch import Watch
 from jimbot.analytics.api import create_app
@@ -59,6 +60,7 @@ async def run(appliance: Appliance, home: Home) -> None:
             series=lambda: projections.metrics.store,
             log_up=machine.log_up,
             graph_query_seconds=graph_seconds,
+            starting=lambda: usage.starting(appliance, home),
         )
         metrics.registry.register(machine)
         scraper = Scraper(appliance, "analytics", metrics.registry, checks.last)

@@ -42,7 +42,8 @@ Expression = Value | Ratio | Quantile
 class Definition(NamedTuple):
     """One alert without its numbers. In `summary` and `do`, `{value}` and labels are filled in.
 
-    `only_if`: it can fire only while this metric is 1 (one figure, whatever the other's labels).
+    `only_if`: it can fire only while this metric is 1 (one figure, whatever the other's labels);
+    `off` says in words when that is not.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Definition(NamedTuple):
     summary: str
     do: str
     only_if: Value | None = None
+    off: str = ""
 
 
 class Rule(NamedTuple):
@@ -148,7 +150,8 @@ DEFINITIONS = (
         "number",
         "{value} games an hour",
         "Run `jimbot top` and `jimbot logs trainer --since 30m`; see whether something else works.",
-        only_if=Value("jimbot_service_expected", (("service", "trainer"),)),
+        only_if=Value("jimbot_training_wanted"),
+        off="no trainer is part of this run, or it pauses",
     ),
     Definition(
         "GraphQuerySlow",

@@ -18,11 +18,12 @@ from prometheus_client import CollectorRegistry, Gauge
 from jimbot.analytics.alerts.samples import Sample
 from jimbot.analytics.exposition import Metrics
 from jimbot.analytics.machine import Machine
-from jimbot.analytics.models import Services, ServiceState
+from jimbot.analytics.models import Services, ServiceState, Summary
 from jimbot.analytics.projections import Status
 from jimbot.analytics.scrape import Scraper
 from jimbot.analytics.timed import TimedGraph, graph_query_seconds
 from jimbot.appliance import Appliance, Home
+from jimbot.errors import JimbotError
 from jimbot.events import Event, now_ms
 from jimbot.events.payloads import CLAUDE_REQUEST
 from jimbot.operations.backup import record
@@ -94,16 +95,45 @@ def test_strategies_and_cost_come_from_the_games(analytics: Analytics, home: Hom
     ],
 )
 def test_a_store_is_up_down_or_unknown(status: Status, up: float | None) -> None:
-    def no_summary() -> Any:
-        from jimbot.errors import JimbotError
-
-        raise JimbotError("no figures")
-
-    metrics = Metrics(no_summary, lambda: [status], lambda: None, log_up=lambda: False)
+    metrics = Metrics(_no_summary, lambda: [status], lambda: None, log_up=lambda: False)
     found = _found(metrics.registry)
     assert found.get(("jimbot_store_up", (("store", status.name),))) == up
     assert found["jimbot_store_up", (("store", "events"),)] == 0
     assert ("jimbot_games_finished_total", ()) not in found  # unknown is not none
+
+
+def _no_summary() -> Summary:
+    raise JimbotError("no figures")
+
+
+def test_a_service_is_well_sick_starting_or_not_asked() -> None:
+    states = {
+        "mcp": ("ok", True, ""),
+        "analytics": ("warn", True, ""),
+        "claude": ("fail", True, "nothing listens"),
+        "trainer": ("fail", True, "starting: learner"),
+        "questdb": ("unchecked", False, "not used"),
+    }
+    found = Services(
+        status="fail",
+        checked_at=now_ms(),
+        services=[
+            ServiceState(name=name, title=name, status=status, expected=expected, reason=reason)  # type: ignore[arg-type]
+            for name, (status, expected, reason) in states.items()
+        ],
+    )
+    metrics = Metrics(_no_summary, list, lambda: found, starting=lambda: {"trainer"})
+    values = _found(metrics.registry)
+    healthy = {
+        dict(labels)["service"]: value
+        for (name, labels), value in values.items()
+        if name == "jimbot_service_healthy"
+    }
+    assert healthy == {"mcp": 1, "analytics": 1, "claude": 0}
+    assert values["jimbot_training_wanted", ()] == 1
+    assert values["jimbot_service_expected", (("service", "questdb"),)] == 0
+    found.services[3].reason = "paused: a game is played"
+    assert _found(metrics.registry)["jimbot_training_wanted", ()] == 0
 
 
 def test_the_machine_is_measured(home: Home, appliance: Appliance) -> None:

@@ -144,7 +144,7 @@ def _holds(value: Value, figures: dict[str, Figures]) -> bool:
 def _checked(rule: Rule, found: Figures, figures: dict[str, Figures]) -> Checked:
     only_if = rule.definition.only_if
     if only_if and _value(only_if, figures) and not _holds(only_if, figures):
-        return Checked("off", "only while " + " ".join(name for _, name in only_if.where) + " runs")
+        return Checked("off", rule.definition.off)
     if any(not math.isnan(value) for value in found.values()):
         return Checked("checked")
     return Checked("unchecked", f"no figures: {rule.definition.expression.metric}")

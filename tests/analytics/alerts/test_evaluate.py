@@ -84,10 +84,13 @@ def test_throughput_counts_only_while_there_is_a_trainer(table: Appliance) -> No
     games = sample("jimbot_games_per_hour", 100)
 
     def expected(number: float) -> Sample:
-        return sample("jimbot_service_expected", number, {"service": "trainer"})
+        return sample("jimbot_training_wanted", number)
 
     evaluator.look(0, [games, expected(0)])
-    assert evaluator.checked["ThroughputLow"] == ("off", "only while trainer runs")
+    assert evaluator.checked["ThroughputLow"] == (
+        "off",
+        "no trainer is part of this run, or it pauses",
+    )
     assert evaluator.instances == []
     for now in (1, 1000):
         evaluator.look(now, [games, expected(1)])
@@ -219,7 +222,7 @@ def _histories(rng: random.Random, rule: Rule, looks: int) -> dict[str, list[flo
             found = {expression.metric + labels: figures}
             if rule.definition.only_if:
                 on = [0.0 if 200 <= look < 260 else 1.0 for look in range(looks)]
-                found['jimbot_service_expected{service="trainer"}'] = list(on)
+                found[rule.definition.only_if.metric] = list(on)
             return found
 
 
