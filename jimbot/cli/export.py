@@ -32,10 +32,12 @@ def command(options: Options, checkpoint: Path | None, out: Path | None, as_json
     """
     from jimbot.policy.weights import FILE_NAME
     from jimbot.training import export
+    from jimbot.training.checkpoints import Seal
 
     home = options.home
+    seal = Seal.of(options.appliance.training, home)
     done = export.export(
-        checkpoint or export.newest(home.checkpoints), out or home.path / FILE_NAME
+        checkpoint or export.newest(home.checkpoints), out or home.path / FILE_NAME, seal
     )
     if as_json:
         told = {"file": str(done.file), "bytes": done.size, "checkpoint": str(done.checkpoint)}

@@ -55,12 +55,14 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
     Reward: the growth of `jimbot.env.reward.progress`; a won game adds up to 12.
     Terminated: the game is won or lost. Truncated: after 2000 steps.
 
-    Options of `reset`: `seed` (a game seed such as "ALEEB"), `deck` and `stake`, each for that
-    game alone. `reset(seed=...)` makes the game seeds that follow reproducible.
+    Options of `reset`: `seed` (a game seed such as "ALEEB"), `deck`, `stake` and `goal` (the ante
+    whose boss wins the game, 8 by default), each for that game alone. `reset(seed=...)` makes the
+    game seeds that follow reproducible.
 
     Args:
         deck, stake: for games whose reset does not say otherwise.
         follow: called with each new run; what it returns is told of the game's actions and end.
+        level: asked at each reset for the stake and the goal, where its options do not say.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's form)
@@ -71,10 +73,11 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
         stake: str = "White",
         *,
         follow: Callable[[Run], Follower] | None = None,
+        level: Callable[[], tuple[str, int]] | None = None,
     ) -> None:
         self.action_space = spaces.Discrete(layout.ROWS)
         self.observation_space = observation_space()
-        self._episode = Episode(deck, stake, follow)
+        self._episode = Episode(deck, stake, follow, level=level)
 
     @property
     def run(self) -> Run:

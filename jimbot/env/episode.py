@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from jimbot.env.reward import progress
+from jimbot.env.reward import ANTES, progress, reached
 from jimbot.game import Action, Run, random_seed
 from jimbot.policy.features import Arrays, Observer
 
@@ -32,6 +32,7 @@ class Episode:
         deck, stake: for games whose start does not say otherwise.
         follow: called with each new run; what it returns is told of the game's actions and end.
         arrays: where to keep what is seen; its own by default.
+        level: asked at each start for a stake, and for the ante whose boss wins the game.
     """
 
     def __init__(
@@ -40,11 +41,14 @@ class Episode:
         stake: str,
         follow: Callable[[Run], Follower] | None = None,
         arrays: Arrays | None = None,
+        level: Callable[[], tuple[str, int]] | None = None,
     ) -> None:
         self.run = Run("1", deck, stake)  # refuses an unknown deck or stake at once
         self.observer = Observer(arrays)
         self._deck = deck
         self._stake = stake
+        self._goal = ANTES
+        self._level = level
         self._follow = follow
         self._follower: Follower | None = None
         self._seeds = random.Random()
@@ -56,7 +60,7 @@ class Episode:
 
         Args:
             seed: makes the game seeds from here on reproducible.
-            options: `seed`, `deck` and `stake` of this game alone.
+            options: `seed`, `deck`, `stake` and `goal` of this game alone.
 
         Raises:
             InvalidSeed: a seed, deck or stake does not exist.
@@ -64,13 +68,15 @@ class Episode:
         if seed is not None:
             self._seeds.seed(seed)
         options = options or {}
+        stake, goal = self._level() if self._level else (self._stake, ANTES)
+        self._goal = options.get("goal") or goal
         self.run = run = Run(
             options.get("seed") or random_seed(self._seeds),
             options.get("deck") or self._deck,
-            options.get("stake") or self._stake,
+            options.get("stake") or stake,
         )
         self._steps = 0
-        self._progress = progress(run)
+        self._progress = progress(run, self._goal)
         self._follower = self._follow(run) if self._follow else None
         self.observer.forget()
         self.observer.observe(run)
@@ -89,17 +95,18 @@ class Episode:
             performed = observer.take(row)
             if performed is not None:
                 run.step(performed)
-                self._progress = progress(run)
+                self._progress = progress(run, self._goal)
                 if self._follower is not None:
                     self._follower.step(performed, run)
             observer.observe(run, unchanged=performed is None)
         self._steps += 1
-        terminated = run.over
+        won = reached(run, self._goal)
+        terminated = run.over or won
         truncated = not terminated and (self._steps >= MAX_STEPS or observer.stuck)
         if (terminated or truncated) and self._follower is not None:
             self._follower.finish(run)
             self._follower = None
         info: dict[str, Any] = {"illegal": True} if illegal else {}
         if terminated:
-            info |= {"won": run.won, "ante": run.ante, "round": run.round}
+            info |= {"won": won, "ante": run.ante, "round": run.round}
         return self._progress - before, terminated, truncated, info

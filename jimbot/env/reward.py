@@ -23,14 +23,19 @@ _PARTS: Final = (0.25, 0.25, 0.5)
 _CURVE: Final = 9.0
 
 
-def progress(run: Run) -> float:
-    """Antes beaten, with the parts of this one; from 0, to 8 plus `WIN_BONUS` for a won run.
+def reached(run: Run, goal: int = ANTES) -> bool:
+    """Whether the boss of ante `goal` is beaten: then a game played for it is won."""
+    return run.won or run.ante > goal
+
+
+def progress(run: Run, goal: int = ANTES) -> float:
+    """Antes beaten, with the parts of this one; from 0, to `goal` plus `WIN_BONUS` when reached.
 
     Within a blind it grows with the chips scored, on a log scale: the first half of the chips
     needed brings three quarters of the blind's part.
     """
-    if run.won:
-        return ANTES + WIN_BONUS
+    if reached(run, goal):
+        return goal + WIN_BONUS
     total = float(min(run.ante, ANTES) - 1)
     if run.blind_status[BOSS] == DEFEATED:  # the ante has gone up already
         return total

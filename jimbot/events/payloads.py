@@ -18,6 +18,7 @@ GAME_ACTION = "GAME_ACTION"
 GAME_FINISHED = "GAME_FINISHED"
 GAME_ABANDONED = "GAME_ABANDONED"
 TRAINING_ITERATION = "TRAINING_ITERATION"
+TRAINING_EVALUATION = "TRAINING_EVALUATION"
 CLAUDE_REQUEST = "CLAUDE_REQUEST"
 STRATEGY_NOTE = "STRATEGY_NOTE"
 
@@ -96,6 +97,22 @@ class TrainingIteration(_Payload):
     entropy: float | None = None
     kl: float | None = None
     steps_per_s: float | None = None
+
+
+class TrainingEvaluation(_Payload):
+    """How the policy in training played on the held-out seeds; intervals are those of 95 %."""
+
+    run: str
+    iteration: Annotated[int, Field(ge=0)]
+    steps: Annotated[int, Field(ge=0, description="environment steps so far")]
+    games: Annotated[int, Field(ge=1, description="played for this evaluation")]
+    stake: str
+    mean_ante: float
+    mean_ante_low: float
+    mean_ante_high: float
+    win_rate: Annotated[float, Field(ge=0, le=1)]
+    win_rate_low: Annotated[float, Field(ge=0, le=1)]
+    win_rate_high: Annotated[float, Field(ge=0, le=1)]
 
 
 class ClaudeRequest(_Payload):
@@ -265,6 +282,7 @@ PAYLOADS: dict[str, type[BaseModel]] = {
     GAME_FINISHED: GameFinished,
     GAME_ABANDONED: GameAbandoned,
     TRAINING_ITERATION: TrainingIteration,
+    TRAINING_EVALUATION: TrainingEvaluation,
     CLAUDE_REQUEST: ClaudeRequest,
     STRATEGY_NOTE: StrategyNote,
     "connection_test": ConnectionTest,

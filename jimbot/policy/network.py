@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jimbot.policy import layout
 from jimbot.policy.features import Observer
-from jimbot.policy.weights import Weights, read
+from jimbot.policy.weights import Header, Weights, read
 
 if TYPE_CHECKING:
     from jimbot.game import Action, Run
@@ -105,8 +105,19 @@ class NetworkPolicy:
     """
 
     def __init__(self, file: Path) -> None:
-        weights, self.header = read(file)
-        self.name = self.header.policy
+        weights, header = read(file)
+        self._set_up(weights, header)
+
+    @classmethod
+    def of(cls, weights: Weights, header: Header) -> NetworkPolicy:
+        """One that plays with these weights, which need not be in a file."""
+        policy = cls.__new__(cls)
+        policy._set_up(weights, header)
+        return policy
+
+    def _set_up(self, weights: Weights, header: Header) -> None:
+        self.header = header
+        self.name = header.policy
         self.confidence = 0.0
         self._network = Network(weights)
         self._observer = Observer()

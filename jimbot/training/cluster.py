@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jimbot.appliance import Appliance, Home
+from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
 from jimbot.training.errors import TrainingError
 
@@ -159,6 +160,23 @@ def connect(
             f"the Ray on port {port} is not this home's ({joined}, not {session})",
             hint="Stop it, or change ray-head's port in the table",
         )
+    return True
+
+
+def local(home: Home, share: TrainingShare) -> bool:
+    """Start a Ray for this process alone, without a head of the appliance; it ends with us."""
+    import ray
+
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    ray.init(
+        num_cpus=share.env_runners,
+        object_store_memory=share.object_store_mb * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address=NODE_IP,
+        _temp_dir=str(scratch(home) / "ray"),
+    )
     return True
 
 

@@ -43,8 +43,11 @@ class Exported:
     size: int  # bytes
 
 
-def export(checkpoint: Path, file: Path) -> Exported:
+def export(checkpoint: Path, file: Path, seal: checkpoints.Seal | None = None) -> Exported:
     """Write the policy of a checkpoint to a file, whole or not at all.
+
+    Args:
+        seal: opens a checkpoint that is encrypted.
 
     Raises:
         TrainingError: the checkpoint is damaged or of another kind; `file` is as it was.
@@ -55,9 +58,10 @@ def export(checkpoint: Path, file: Path) -> Exported:
     if problem := checkpoints.damage(checkpoint):
         raise TrainingError(f"checkpoint {checkpoint} is damaged: {problem}", hint=_ANOTHER)
     try:
-        progress = json.loads((checkpoint / PROGRESS).read_text())
+        with checkpoints.opened(checkpoint, seal) as directory:
+            progress = json.loads((directory / PROGRESS).read_text())
+            state = _Arrays(io.BytesIO((directory / MODULE).read_bytes())).load()
         header = weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
-        state = _Arrays(io.BytesIO((checkpoint / MODULE).read_bytes())).load()
         problem = weights.flaw(state)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, EOFError) as error:
         raise TrainingError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jimbot.env.environment import BalatroEnv
+from jimbot.env.reward import ANTES
 from jimbot.events.games import GameRecorder
 from jimbot.game import Run
 from jimbot.mcp.client import EventClient
@@ -63,18 +64,52 @@ class Gatherer:
 
 _gatherers: dict[str, Gatherer] = {}
 
+# What this process's games are played for (see `curriculum`), and how many ended and were won.
+_level: tuple[str, int] | None = None
+_games = 0
+_won = 0
+
+
+def set_level(level: tuple[str, int]) -> None:
+    """Play the games that start from here on at this stake and for this goal."""
+    global _level
+    _level = level
+
+
+def take_tally() -> tuple[int, int]:
+    """Games that ended in this process since the last call, and how many of them were won."""
+    global _games, _won
+    tally = _games, _won
+    _games = _won = 0
+    return tally
+
+
+class TalliedEnv(BalatroEnv):
+    """`BalatroEnv`, which counts what ends; RLlib's own figures do not tell of wins."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        global _games, _won
+        found = super().step(action)
+        if found[2] or found[3]:
+            _games += 1
+            _won += bool(found[4].get("won"))
+        return found
+
 
 def make_env(context: dict[str, Any]) -> BalatroEnv:
     """The environment as RLlib makes it in each of its runners.
 
     Args:
         context: `deck`, `stake`, and for games that shall be kept `events`, `journal` and
-            `record_one_in`.
+            `record_one_in`; `level`, the stake and goal until `set_level` says otherwise.
     """
+    first = tuple(context.get("level") or (context["stake"], ANTES))
     follow = None
     if url := context.get("events"):
         # One for all environments of the process, so that "one in N" counts them together.
         if url not in _gatherers:
             _gatherers[url] = Gatherer(url, context["journal"], context["record_one_in"])
         follow = _gatherers[url]
-    return BalatroEnv(context["deck"], context["stake"], follow=follow)
+    return TalliedEnv(
+        context["deck"], context["stake"], follow=follow, level=lambda: _level or first
+    )

@@ -24,6 +24,7 @@ from jimbot.env.reward import progress
 from jimbot.game import Run, random_seed
 from jimbot.policy import Policy, layout, make
 from jimbot.policy.features import Observer
+from jimbot.policy.weights import Header, Weights, pack, write
 
 _log = logging.getLogger(__name__)
 
@@ -274,7 +275,7 @@ def learn(
             torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            total += float(policy) * len(places)
+            total += float(policy.detach()) * len(places)
         found = np.zeros(3)
         with torch.no_grad():
             for first in range(0, len(unknown), batch):
@@ -283,7 +284,7 @@ def learn(
                 found += len(places) * np.array(
                     [float(policy), float(value), float(right.float().mean())]
                 )
-        loss, error, accuracy = found / max(1, len(unknown))
+        loss, error, accuracy = (found / max(1, len(unknown))).tolist()
         last = Learned(epoch, total / max(1, len(known)), loss, accuracy, error)
         learned(last)
     return last
@@ -322,3 +323,10 @@ class _Feed:
             torch.from_numpy(lessons.row[places].astype(np.int64)),
             torch.from_numpy(lessons.worth[places]),
         )
+
+
+def export(module: Any, file: Path, told: Recorded, learned: Learned) -> None:
+    """Write an imitation as a policy that plays, and that PPO can start from."""
+    weights: Weights = {name: value.cpu().numpy() for name, value in module.state_dict().items()}
+    progress = {"steps": 0, "games": told.games, "imitation": asdict(told) | asdict(learned)}
+    write(file, pack(weights, Header(policy="imitation", progress=progress)))

@@ -21,6 +21,8 @@ ILLEGAL: Final = -1e9
 # Blocks that only prepare an action start out unlikely, or a young policy dithers among them.
 _RELUCTANT: Final = ("toggle_card", "card_to_front", "sort_hand", "joker_to_end", "next_page")
 _RELUCTANCE: Final = -3.0
+# The network that is trained, as `model_config`.
+SIZE: Final = {"width": 64, "embedding": 16}
 
 
 class RowsModule(DefaultPPOTorchRLModule):  # type: ignore[misc]

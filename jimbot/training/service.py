@@ -14,9 +14,10 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from jimbot.appliance import Appliance, Home
-from jimbot.events.payloads import TrainingIteration
+from jimbot.events.payloads import TrainingEvaluation, TrainingIteration
 from jimbot.service import Health, http_app, serving, stop_event
-from jimbot.training.driver import Status, train
+from jimbot.training import drain
+from jimbot.training.driver import Status, appliance_plan, train
 
 _log = logging.getLogger(__name__)
 
@@ -51,17 +52,19 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
             train(
                 appliance,
                 home,
-                profile_name,
+                appliance_plan(appliance, home, profile_name),
                 stop=stop,
                 status=status,
                 connected=lambda: loop.call_soon_threadsafe(take_signals_back),
                 iterated=metrics.count,
+                evaluated=metrics.evaluated,
             )
         except BaseException as error:
             loop.call_soon_threadsafe(ended.set_exception, error)
         else:
             loop.call_soon_threadsafe(ended.set_result, None)
 
+    loop.add_signal_handler(signal.SIGUSR1, drain.begin, stop)
     app = http_app(
         "JimBot trainer", lambda: health(status), registry=metrics.registry, description=__doc__
     )
@@ -91,6 +94,10 @@ def health(status: Status) -> Health:
         details["resumed_from"] = status.resumed_from
     if status.checkpoint:
         details["checkpoint"] = status.checkpoint
+    if status.device:
+        details["device"] = status.device
+    if status.paused:
+        return Health(status="ok", reason=f"paused: {status.paused}", details=details)
     if status.stage != "training":
         return Health(status="fail", reason=f"starting: {status.stage}", details=details)
     age = time.monotonic() - status.last_iteration
@@ -115,6 +122,8 @@ class _Metrics:
         self._return = self._gauge("return_mean", "Mean return of the last games.")
         self._loss = self._gauge("loss", "Total loss of the last iteration.")
         self._entropy = self._gauge("entropy", "Entropy of the policy.")
+        self._ante = self._gauge("evaluation_ante", "Mean ante on the held-out seeds.")
+        self._wins = self._gauge("evaluation_win_rate", "Share of held-out games won, 0 to 1.")
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"jimbot_trainer_{name}", text, registry=self.registry)
@@ -134,3 +143,7 @@ class _Metrics:
         ):
             if value is not None:
                 gauge.set(value)
+
+    def evaluated(self, told: TrainingEvaluation) -> None:
+        self._ante.set(told.mean_ante)
+        self._wins.set(told.win_rate)

@@ -1,0 +1,227 @@
+"""Training in the foreground, without the rest of the appliance: `jimbot train`.
+
+First a teacher is imitated, then PPO goes on from there. Its curve, the evaluations on held-out
+seeds, is written into the home as `curve.json` and `curve.png` each time that it grows.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from jimbot.appliance import Appliance, Home
+from jimbot.appliance.training import Preset
+from jimbot.events.payloads import TrainingEvaluation, TrainingIteration
+from jimbot.training import checkpoints, cluster
+from jimbot.training.driver import Plan, Progress, Status, train
+from jimbot.training.errors import TrainingError
+from jimbot.training.pauses import Pauses
+
+_log = logging.getLogger(__name__)
+
+CURVE: Final = "curve.json"
+PICTURE: Final = "curve.png"
+IMITATION: Final = "imitation.npz"
+
+
+def run(
+    appliance: Appliance,
+    home: Home,
+    preset: Preset,
+    *,
+    minutes: float,
+    resume: bool,
+    start: Path | None,
+    stop: threading.Event,
+    told: Callable[[str], object] = lambda _: None,
+    connected: Callable[[], object] = lambda: None,
+    iterated: Callable[[TrainingIteration], object] = lambda _: None,
+    evaluated: Callable[[TrainingEvaluation], object] = lambda _: None,
+) -> Progress:
+    """Train for so many minutes of PPO, or until `stop` is set; the last checkpoint is the result.
+
+    Args:
+        resume: go on from the newest whole checkpoint of the home.
+        start: an exported policy to start from, in place of an imitation.
+        told: called with a line of text before each part.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        TrainingError: the home has checkpoints and `resume` does not say what to do with them, or
+            it has none to resume from.
+    """
+    home.prepare()
+    cluster.environment(home)  # before anything imports Ray
+    have = checkpoints.newest(home.checkpoints)
+    if have is not None and not resume:
+        raise TrainingError(
+            f"{home.path} has been trained already (checkpoint {have.name})",
+            hint="Go on with --resume, or train elsewhere: jimbot --home DIR train",
+        )
+    if have is None and resume:
+        raise TrainingError(
+            f"there is no whole checkpoint in {home.checkpoints}",
+            hint="Leave --resume away to start anew",
+        )
+    if have is None and start is None and preset.lessons:
+        start = imitate(appliance, home, preset, stop=stop, told=told)
+    if stop.is_set():
+        return Progress()
+    curve = Curve(home.path, appliance.training.stake)
+    plan = Plan(
+        share=preset.share,
+        connect=lambda _: cluster.local(home, preset.share),
+        start=start,
+        events=None,
+        pauses=Pauses(appliance.training.off_peak),
+        evaluate_every=preset.evaluate_every,
+        evaluation_games=preset.evaluation_games,
+    )
+
+    def measured(evaluation: TrainingEvaluation) -> None:
+        curve.add(evaluation)
+        evaluated(evaluation)
+
+    told(f"Training for {minutes:g} minutes")
+    timer = threading.Timer(minutes * 60, stop.set)
+    timer.daemon = True
+
+    def ready() -> None:
+        timer.start()
+        connected()
+
+    try:
+        return train(
+            appliance,
+            home,
+            plan,
+            stop=stop,
+            status=Status(),
+            connected=ready,
+            iterated=iterated,
+            evaluated=measured,
+        )
+    finally:
+        timer.cancel()
+
+
+def imitate(
+    appliance: Appliance,
+    home: Home,
+    preset: Preset,
+    *,
+    stop: threading.Event,
+    told: Callable[[str], object],
+) -> Path | None:
+    """Record the teacher, learn from it, and write what came of it; None when told to stop."""
+    from jimbot.env.environment import BalatroEnv
+    from jimbot.training import imitation
+    from jimbot.training.module import SIZE, RowsModule
+
+    table = appliance.training
+    told(f"Recording {preset.lessons} games of {preset.teacher}")
+    task = imitation.Task(0, preset.lessons, 1, preset.teacher, deck=table.deck, stake=table.stake)
+    lessons, recorded = imitation.record(task, processes=min(2, os.cpu_count() or 1))
+    if stop.is_set():
+        return None
+    told(
+        f"Learning from {recorded.lessons} moments ({recorded.unmapped} that no row performs); "
+        f"the teacher reached ante {recorded.antes / recorded.games:.2f}"
+    )
+    env = BalatroEnv()
+    module = RowsModule(
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        model_config=SIZE,
+        catalog_class=None,
+    )
+    learned = imitation.learn(
+        module,
+        lessons,
+        epochs=preset.lesson_epochs,
+        learned=lambda epoch: told(
+            f"epoch {epoch.epoch}: loss {epoch.loss:.3f}, held out {epoch.held_out_loss:.3f}, "
+            f"{epoch.accuracy:.1%} as the teacher"
+        ),
+    )
+    file = home.path / IMITATION
+    imitation.export(module, file, recorded, learned)
+    return file
+
+
+class Curve:
+    """The evaluations of a run, in a file that a resumed run goes on with.
+
+    Args:
+        directory: where the files are.
+        stake: for the picture's title.
+    """
+
+    def __init__(self, directory: Path, stake: str) -> None:
+        self._directory = directory
+        self._stake = stake
+        self._began = time.monotonic()
+        self.points: list[dict[str, Any]] = []
+        try:
+            self.points = json.loads((directory / CURVE).read_text())
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            _log.warning("%s is begun anew: %s", directory / CURVE, error)
+        self._before = self.points[-1]["minutes"] if self.points else 0.0
+
+    def add(self, evaluation: TrainingEvaluation) -> None:
+        """Take an evaluation in, and write both files."""
+        minutes = self._before + (time.monotonic() - self._began) / 60
+        self.points.append({"minutes": round(minutes, 2)} | evaluation.model_dump())
+        partial = self._directory / f".{CURVE}.partial"
+        partial.write_text(json.dumps(self.points, indent=1))
+        partial.replace(self._directory / CURVE)
+        try:
+            draw(self.points, self._directory / PICTURE)
+        except ImportError:
+            _log.info("no picture: matplotlib is not installed")
+
+
+def draw(
+    points: list[dict[str, Any]],
+    file: Path,
+    lines: Mapping[str, tuple[float, float, float]] = MappingProxyType({}),
+) -> None:
+    """Draw a curve.
+
+    Args:
+        points: as in `curve.json`.
+        file: the picture; its suffix says which kind.
+        lines: by label, mean ante and its interval of policies to compare with.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    steps = [point["steps"] / 1e6 for point in points]
+    axes.plot(steps, [point["mean_ante"] for point in points], label="learned", color="C0")
+    axes.fill_between(
+        steps,
+        [point["mean_ante_low"] for point in points],
+        [point["mean_ante_high"] for point in points],
+        color="C0",
+        alpha=0.2,
+    )
+    for number, (label, (mean, low, high)) in enumerate(lines.items(), 1):
+        axes.axhline(mean, color=f"C{number}", linestyle="--", label=label)
+        axes.axhspan(low, high, color=f"C{number}", alpha=0.1)
+    axes.set(xlabel="environment steps, millions", ylabel="mean ante reached, held-out seeds")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    figure.savefig(file, dpi=120)
+    pyplot.close(figure)
