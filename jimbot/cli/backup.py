@@ -85,6 +85,24 @@ def run(options: Options, kind: Any, dry_run: bool, as_json: bool) -> None:
         click.echo(f"left out: {line}")
 
 
+@command.command()
+@click.pass_obj
+def watch(options: Options) -> None:
+    """Stay, and make backups as they become due, where no timer does; Ctrl-C ends it."""
+    import asyncio
+
+    from jimbot.operations.backup import runner
+    from jimbot.operations.backup.watch import watch as keep
+    from jimbot.service import stop_event
+
+    runner.repository(options.appliance, options.home).check_there()
+
+    async def go() -> None:
+        await keep(options.appliance, options.home, stop_event())
+
+    asyncio.run(go())
+
+
 @command.command(name="list")
 @_json
 @click.pass_obj

@@ -159,12 +159,16 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
     }
 
     def pod(name: str, row: Service, cpu: float, gpu: bool, extra: Manifest) -> Manifest:
+        defaults = _pod_defaults(appliance)
+        if name == "ray-head":
+            # KubeRay's autoscaler, which lives beside the head, asks Kubernetes for workers.
+            del defaults["automountServiceAccountToken"]
         resources = {"cpu": f"{cpu:g}", "memory": f"{row.memory_mb + shared}Mi"}
         limits = resources | ({"nvidia.com/gpu": "1"} if gpu else {})
         return {
             "metadata": {"labels": _labels(_RAY, environment)},
             "spec": {
-                **_pod_defaults(appliance),
+                **defaults,
                 **extra,
                 "containers": [
                     {
@@ -291,6 +295,14 @@ def network_policies(appliance: Appliance, environment: str) -> list[Manifest]:
             ["Ingress", "Egress"],
             ingress=[{"from": [ray]}],
             egress=[dns, {"to": [ray]}, {"to": [peer(_APP)], "ports": ports([websocket])}],
+        ),
+        # The autoscaler's way to Kubernetes' API, whose address only the cluster knows.
+        _policy(
+            f"{_RAY}-head",
+            environment,
+            {"ray.io/cluster": _RAY, "ray.io/node-type": "head"},
+            ["Egress"],
+            egress=[{"ports": ports([443, 6443])}],
         ),
     ]
     for name, row in servers.items():

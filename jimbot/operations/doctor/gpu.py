@@ -4,7 +4,6 @@ what.
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ _TIMEOUT_S = 10.0
 
 
 def look(patient: Patient) -> Iterator[Finding]:
-    yield from _device()
+    yield _device()
     if shutil.which("nvidia-smi") is None:
         yield Finding(check="gpu", severity="ok", seen="no NVIDIA GPU here: training uses the CPU")
         return
@@ -83,11 +82,16 @@ def _errors() -> Iterator[Finding]:
             )
 
 
-def _device() -> Iterator[Finding]:
+def _device() -> Finding:
     """What training would compute on now."""
-    try:
-        device = importlib.import_module("jimbot.training.device")
-    except ImportError as error:
-        yield Finding(check="gpu", severity="unknown", seen=f"training's device: {error}")
-        return
-    yield Finding(check="gpu", severity="ok", seen=f"training: {device.describe()}")
+    from jimbot.training import device
+
+    found = device.describe()
+    chosen = str(found.get("device", "none"))
+    reason = str(found.get("reason", ""))
+    return Finding(
+        check="gpu",
+        severity="warn" if chosen == "none" else "ok",
+        seen=f"training computes on: {chosen}{f' ({reason})' if reason else ''}",
+        hint="" if chosen != "none" else "There is no training here without torch",
+    )

@@ -44,6 +44,7 @@ from jimbot.operations.doctor import (
     stores,
 )
 from jimbot.security import audit
+from jimbot.training import device
 
 MB = 1 << 20
 
@@ -327,12 +328,16 @@ def nvidia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
 
 
 def test_a_gpu_that_is_well_full_hot_broken_or_silent(
-    patient: Patient, nvidia: Callable[..., None]
+    patient: Patient, nvidia: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(device, "describe", lambda: {"device": "cpu", "reason": "on purpose"})
+
     def worst() -> Finding:
         order = ("ok", "unknown", "warn", "fail")
-        found = [each for each in gpu.look(patient) if not each.seen.startswith("training")]
-        return max(found, key=lambda each: order.index(each.severity))
+        return max(gpu.look(patient), key=lambda each: order.index(each.severity))
+
+    nvidia("0, RTX, 1000, 24576, 10, 50", "0, No, 0")
+    assert the(gpu.look(patient), "training computes on: cpu (on purpose)").severity == "ok"
 
     nvidia("0, RTX, 1000, 24576, 10, 50", "0, No, 0")
     assert worst().severity == "ok"
