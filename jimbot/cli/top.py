@@ -69,8 +69,8 @@ def _screen(found: Top) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for heading in ("memory", "limit", "", "cores", "limit", "GPU memory", "limit", "processes"):
+    table.add_column("", min_width=9, no_wrap=True)
+    for heading in ("memory", "limit", "", "cores", "limit", "GPU", "limit", "#"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found.services:
         table.add_row(
