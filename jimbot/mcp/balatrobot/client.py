@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -102,17 +101,19 @@ class Client:
         try:
             answer = self._http.post(self.url, json=request, headers={"Connection": "close"})
             body = answer.json()
-        except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise GameUnreachable(
                 f"no answer to {method} from {self.url}: {error or type(error).__name__}", hint=hint
             ) from error
         if isinstance(body, dict) and isinstance(body.get("error"), dict):
             refusal = body["error"]
-            data = refusal.get("data") or {}
+            data, code = refusal.get("data"), refusal.get("code")
             raise GameRefused(
-                str(data.get("name", "INTERNAL_ERROR")),
-                str(refusal.get("message", "")),
-                int(refusal.get("code", 0)),
+                str(data.get("name", "INTERNAL_ERROR"))[:200]
+                if isinstance(data, dict)
+                else "INTERNAL_ERROR",
+                str(refusal.get("message", ""))[:1000],
+                code if isinstance(code, int) else 0,
             )
         if not isinstance(body, dict) or "result" not in body or body.get("id") != self._id:
             raise GameUnreachable(f"{self.url} does not speak BalatroBot's interface", hint=hint)

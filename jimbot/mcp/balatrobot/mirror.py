@@ -8,6 +8,8 @@ pile, the picks left in a pack) comes from a `Memory` of the states before.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from jimbot.game import Blind, Card, Consumable, Joker, Offer, OpenPack, Run, Tag, random_seed
@@ -88,6 +90,15 @@ class Memory:
         self._in_pack = 0
 
     def see(self, state: GameState) -> None:
+        """Take in what a state shows.
+
+        Raises:
+            UnknownName: it is a state of another form.
+        """
+        with _readable():
+            self._see(state)
+
+    def _see(self, state: GameState) -> None:
         shown = {
             card["id"]: card
             for area in ("cards", "hand")
@@ -127,11 +138,17 @@ def mirror(state: GameState, memory: Memory, rng: random.Random) -> Run:
     Raises:
         UnknownName: something that the unmodded game does not have, or a state of another form.
     """
-    try:
+    with _readable():
         return _mirror(state, memory, rng)
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise UnknownName(
-            f"the game's state cannot be read: {type(error).__name__}: {error}",
+            f"the game's state cannot be read: {type(error).__name__}: {error!s:.200}",
             hint="JimBot reads the states of BalatroBot 1.4 and later",
         ) from error
 
