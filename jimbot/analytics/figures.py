@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 from jimbot.analytics.models import (
     Combination,
     Counted,
+    EvaluationPoint,
+    Evaluations,
     Game,
     GameAction,
     GameRecord,
@@ -36,7 +38,9 @@ from jimbot.events.payloads import (
     GAME_ACTION,
     GAME_FINISHED,
     GAME_STARTED,
+    TRAINING_EVALUATION,
     TRAINING_ITERATION,
+    TrainingEvaluation,
 )
 from jimbot.metrics import GameCount, GameRow, How, SeriesStore, queries
 from jimbot.metrics.wilson import Z95, wilson
@@ -49,6 +53,7 @@ _STARTS, _STARTS_READ = 200, 2000
 _LIVE_S, _LIVE_STARTS = 1.5, 24
 _LIVE_LONGEST_MS, _LIVE_SILENT_MS = 12 * HOUR, 10 * MINUTE
 _LEAST_FOR_AN_INTERVAL, _LEAST_FOR_A_RANK = 5, 3
+_EVALUATIONS_READ, _EVALUATIONS_SHOWN = 2000, 200
 _PAIRS_READ, _KNOWLEDGE_MS = 2000, 5_000_000
 BUCKETS = 96  # a chart's points: more than a phone shows, fewer than one sees apart
 
@@ -136,6 +141,37 @@ class Figures:
     def training(self, span_ms: int, run: str | None) -> Training:
         make = partial(self._make_training, span_ms, run)
         return self._kept(("training", span_ms, run), span_ms, make)
+
+    def evaluations(self, span_ms: int, run: str | None) -> Evaluations:
+        make = partial(self._make_evaluations, span_ms, run)
+        return self._kept(("evaluations", span_ms, run), span_ms, make)
+
+    def _make_evaluations(self, span_ms: int, run: str | None) -> Evaluations:
+        """From the log itself: an evaluation takes minutes, so there are few, and the newest
+        `_EVALUATIONS_READ` of them are looked at."""
+        now = now_ms()
+        start = now - span_ms
+        try:
+            page = self._open_log().read(
+                limit=_EVALUATIONS_READ, types=[TRAINING_EVALUATION], newest_first=True
+            )
+        except LogMissing:
+            page = []
+        points = []
+        for entry in page:
+            try:
+                told = TrainingEvaluation.model_validate(entry.event.payload)
+            except ValueError:  # a newer JimBot may have written it
+                continue
+            run = run or told.run
+            if told.run == run and entry.event.timestamp >= start:
+                figures = told.model_dump(exclude={"run"})
+                points.append(EvaluationPoint(time=entry.event.timestamp, **figures))
+        points.reverse()
+        every = -(-len(points) // _EVALUATIONS_SHOWN) or 1
+        # Counted from the newest, which is what one wants to know.
+        points = points[(len(points) - 1) % every :: every] if points else []
+        return Evaluations(run=run, start=start, end=now, step_ms=1, points=points)
 
     def _kept(self, question: Hashable, span_ms: int, make: Callable[[], A]) -> A:
         """A curve, made again when about a thousandth of its time has gone by."""

@@ -99,6 +99,32 @@ class Training(BaseModel):
     points: list[TrainingPoint]
 
 
+class EvaluationPoint(BaseModel):
+    """How the policy in training played on the seeds that training never sees."""
+
+    time: Milliseconds
+    iteration: int
+    steps: Annotated[int, Field(description="environment steps so far")]
+    games: int
+    stake: str
+    mean_ante: float
+    mean_ante_low: float
+    mean_ante_high: float
+    win_rate: Share
+    win_rate_low: Share
+    win_rate_high: Share
+
+
+class Evaluations(BaseModel):
+    """The evaluations of the last run in this time, at most some hundred; oldest first."""
+
+    run: str | None
+    start: Milliseconds
+    end: Milliseconds
+    step_ms: int
+    points: list[EvaluationPoint]
+
+
 class Game(BaseModel):
     """The summary of one finished game."""
 

@@ -276,3 +276,83 @@ def test_paths_that_strangers_make_up_do_not_become_labels(analytics: Analytics)
     text = analytics.client.get("/metrics").text
     assert "wp-login" not in text
     assert "nothing" not in text
+
+
+def test_mean_ante_has_an_interval_that_holds_any_such_games(
+    analytics: Analytics, home: Home
+) -> None:
+    """It must be at least as wide as the one that the games themselves would give."""
+    antes = [1, 2, 2, 3, 3, 4, 5, 8, 2, 3]
+    # In one bucket of five minutes or longer, whenever this runs.
+    add(home, [game(ante=ante, ago_s=0.01 * n) for n, ante in enumerate(antes)])
+    analytics.caught_up(10)
+    points = analytics.get("/api/v1/trends", hours=24 * 30)["points"]
+    known = [point for point in points if point["games"]]
+    assert sum(point["games"] for point in known) == 10
+    (point,) = [point for point in known if point["games"] >= 5]
+    half = (point["mean_ante_high"] - point["mean_ante_low"]) / 2
+    if point["games"] == 10:
+        mean = sum(antes) / 10
+        deviation = (sum((ante - mean) ** 2 for ante in antes) / 10) ** 0.5
+        assert point["mean_ante"] == pytest.approx(mean)
+        assert half >= 1.96 * deviation / 10**0.5
+        assert half == pytest.approx(1.96 * ((8 - mean) * (mean - 1) / 10) ** 0.5, rel=1e-3)
+
+
+def test_few_games_have_no_interval_of_the_ante(analytics: Analytics, home: Home) -> None:
+    add(home, [game(), game()])
+    analytics.caught_up(2)
+    points = analytics.get("/api/v1/trends", hours=24)["points"]
+    assert all(point["mean_ante_low"] is None for point in points)
+
+
+def evaluation(number: int, *, run: str = "r1", ago_s: float = 0.0) -> Event:
+    payload = {
+        "run": run,
+        "iteration": number,
+        "steps": 1000 * number,
+        "games": 50,
+        "stake": "White",
+        "mean_ante": 2.0 + number / 10,
+        "mean_ante_low": 1.5,
+        "mean_ante_high": 5.0,
+        "win_rate": 0.1,
+        "win_rate_low": 0.05,
+        "win_rate_high": 0.2,
+    }
+    timestamp = now_ms() - int(ago_s * 1000)
+    return Event(type="TRAINING_EVALUATION", source="trainer", timestamp=timestamp, payload=payload)
+
+
+def test_evaluations_of_the_last_run_within_the_time(analytics: Analytics, home: Home) -> None:
+    assert analytics.get("/api/v1/evaluations")["points"] == []
+    old = [evaluation(n, run="r0", ago_s=600) for n in range(3)]
+    add(home, [*old, evaluation(1, ago_s=7200), evaluation(2, ago_s=60), evaluation(3)])
+    analytics.figures.forget()
+    found = analytics.get("/api/v1/evaluations", hours=1)
+    assert found["run"] == "r1"
+    assert [point["iteration"] for point in found["points"]] == [2, 3]
+    assert found["points"][1]["mean_ante"] == pytest.approx(2.3)
+    assert len(analytics.get("/api/v1/evaluations", run="r0")["points"]) == 3
+
+
+def test_evaluations_are_thinned_and_the_newest_stays(analytics: Analytics, home: Home) -> None:
+    add(home, [evaluation(n, ago_s=1000 - n) for n in range(450)])
+    points = analytics.get("/api/v1/evaluations")["points"]
+    assert 100 <= len(points) <= 200
+    assert points[-1]["iteration"] == 449
+
+
+def test_knowledge_tells_of_strategies_and_sets_of_jokers(analytics: Analytics, home: Home) -> None:
+    lucky = game(policy="lucky", won=True, jokers=["j_blueprint"])
+    steady = [game(policy="steady", won=n < 3, jokers=["j_joker", "j_droll"]) for n in range(6)]
+    add(home, [lucky, *steady])
+    analytics.caught_up(7)
+    found = analytics.get("/api/v1/knowledge")
+    # One lucky game leads no list.
+    assert [it["key"] for it in found["policies"]] == ["steady", "lucky"]
+    assert found["jokers"][0]["games"] == 6
+    if found["combinations"] is not None:
+        best = found["combinations"][0]
+        assert (sorted(best["names"]), best["wins"]) == (["Droll Joker", "Joker"], 3)
+        assert found["opinions"] == []

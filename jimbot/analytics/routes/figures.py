@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field, model_validator
 
 from jimbot.analytics.figures import Figures
-from jimbot.analytics.models import Knowledge, Series, Summary, Training, Trends
+from jimbot.analytics.models import Evaluations, Knowledge, Series, Summary, Training, Trends
 from jimbot.analytics.routes import PREFIX, RESPONSES, Question
 from jimbot.events import now_ms
 from jimbot.metrics import How
@@ -80,6 +80,11 @@ def router(figures: Figures) -> APIRouter:
     def training(question: Annotated[TrainingQuestion, Query()]) -> Training:
         """Loss, entropy, return and speed of training, by time."""
         return figures.training(question.span_ms, question.run)
+
+    @api.get("/evaluations", tags=["figures"])
+    def evaluations(question: Annotated[TrainingQuestion, Query()]) -> Evaluations:
+        """How the policy in training did on held-out seeds, with 95 % intervals, by time."""
+        return figures.evaluations(question.span_ms, question.run)
 
     @api.get("/series", tags=["figures"])
     def names() -> list[str]:

@@ -64,8 +64,11 @@ function item(key, alerts, now) {
 // A value that the summary says already, or a mere yes or no, is not said again.
 function told(alert, now) {
   const value = alert.summary.includes(alert.value) || ["0", "1"].includes(alert.value) ? "" : ` now ${alert.value},`;
+  // A service keeps its name as it is written.
+  const own = Object.values(alert.labels).some((label) => alert.summary.startsWith(label));
+  const summary = (own ? alert.summary : sentence(alert.summary)).replace(/\.$/, "");
   return [
-    h("p", {}, `${alert.summary.replace(/\.$/, "")};${value} for ${age(now - alert.since)}.`),
+    h("p", {}, `${summary};${value} for ${age(now - alert.since)}.`),
     alert.what_to_do ? h("p", { class: "hint" }, h("b", {}, "Do: "), ...withCode(sentence(alert.what_to_do))) : null,
   ];
 }

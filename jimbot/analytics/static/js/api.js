@@ -2,6 +2,7 @@
 
 export async function ask(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(10000) });
+  if (response.status === 401) location.assign("/login"); // the session has ended
   let answer;
   try {
     answer = await response.json();

@@ -54,7 +54,8 @@ export function thing(it, { cost = null, note = "" } = {}) {
     notes.length ? h("span", { class: "notes" }, notes.join(", ")) : null);
 }
 
-export function offer(it) {
-  if (it.thing) return thing(it.thing, { cost: it.cost ?? 0 });
-  return card(it.card, { note: it.cost ? `costs $${it.cost}` : "" });
+// `priced`: on a shelf; what lies in a pack is paid for.
+export function offer(it, priced) {
+  if (it.thing) return thing(it.thing, { cost: priced ? it.cost ?? 0 : null });
+  return card(it.card, { note: priced && it.cost ? `costs $${it.cost}` : "" });
 }

@@ -57,7 +57,7 @@ export class Chart {
       onblur: () => this.choose(null),
       onfocus: () => this.plot.matches(":focus-visible") && this.choose(this.data?.points.length - 1),
     });
-    this.figure = h("figure", { "data-chart": draw.key },
+    this.figure = h("figure", { "data-chart": draw.id ?? draw.key },
       h("figcaption", {}, h("span", {}, h("b", {}, draw.title), " ", h("i", {}, draw.unit)), this.output), this.plot, this.table());
     new ResizeObserver(() => this.paint()).observe(this.plot);
   }
@@ -68,6 +68,7 @@ export class Chart {
     if (points.length > 3 && data.end - points.at(-1).time < data.step_ms / 4) points = points.slice(0, -1);
     const chosen = this.at !== null ? this.data?.points[this.at]?.time : null;
     this.data = { ...data, points };
+    if (this.draw.hides) this.figure.hidden = !points.length;
     const again = chosen === null ? -1 : points.findIndex((point) => point.time === chosen);
     this.at = again < 0 ? null : again;
     this.paint();
@@ -209,10 +210,16 @@ export class Chart {
 }
 
 const NO_GAMES = "No game in this time";
+const SHARE = format({ style: "percent", maximumFractionDigits: 1 });
 const CHARTS = {
+  // Of the policy in training, on seeds that it never trains on; hidden while there are none.
+  evaluations: [
+    { id: "held_out_ante", key: "mean_ante", low: "mean_ante_low", high: "mean_ante_high", title: "Learned: ante", unit: "held-out seeds, 95 %", text: two, tick: significant, least: 1, most: 9, bridge: Infinity, class: "cool", hides: true },
+    { id: "held_out_wins", key: "win_rate", low: "win_rate_low", high: "win_rate_high", title: "Learned: win rate", unit: "held-out seeds, 95 %", text: percent, tick: SHARE, zero: true, most: 1, bridge: Infinity, class: "cool", hides: true },
+  ],
   trends: [
-    { key: "mean_ante", low: "mean_ante_low", high: "mean_ante_high", title: "Ante reached", unit: "mean of 8, 95 % interval", text: two, tick: significant, least: 1, most: 9, none: NO_GAMES },
-    { key: "win_rate", low: "win_rate_low", high: "win_rate_high", title: "Win rate", unit: "with 95 % interval", text: percent, tick: format({ style: "percent", maximumFractionDigits: 1 }), zero: true, most: 1, none: NO_GAMES },
+    { key: "mean_ante", low: "mean_ante_low", high: "mean_ante_high", title: "Ante reached", unit: "mean of 8, 95 %", text: two, tick: significant, least: 1, most: 9, none: NO_GAMES },
+    { key: "win_rate", low: "win_rate_low", high: "win_rate_high", title: "Win rate", unit: "of games, 95 %", text: percent, tick: SHARE, zero: true, most: 1, none: NO_GAMES },
     { key: "games_per_hour", title: "Games", unit: "per hour", text: whole, tick: compact, zero: true, area: true, none: NO_GAMES },
   ],
   training: [
@@ -226,6 +233,7 @@ let hours = null;
 
 export function start(onerror) {
   for (const [kind, draws] of Object.entries(CHARTS)) charts[kind] = draws.map((draw) => new Chart(draw));
+  for (const chart of charts.evaluations) chart.figure.hidden = true;
   $("charts").append(...Object.values(charts).flat().map((chart) => chart.figure));
   $("spans").append(...SPANS.map(([label, value, name]) =>
     h("label", {}, h("input", {
@@ -245,8 +253,8 @@ export function chooseSpan(first, now) {
 export async function refresh() {
   if (hours === null) return;
   const wanted = hours;
-  const [trends, training] = await Promise.all([ask(`/api/v1/trends?hours=${wanted}`), ask(`/api/v1/training?hours=${wanted}`)]);
+  const kinds = Object.keys(charts);
+  const answers = await Promise.all(kinds.map((kind) => ask(`/api/v1/${kind}?hours=${wanted}`)));
   if (wanted !== hours) return;
-  for (const chart of charts.trends) chart.show(trends);
-  for (const chart of charts.training) chart.show(training);
+  kinds.forEach((kind, i) => charts[kind].forEach((chart) => chart.show(answers[i])));
 }

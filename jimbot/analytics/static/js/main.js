@@ -1,7 +1,7 @@
 // The dashboard: hears the stream, and asks again for what does not come with it.
 
 import * as alerts from "./alerts.js";
-import { Stream } from "./api.js";
+import { Stream, ask } from "./api.js";
 import * as charts from "./charts.js";
 import { $, h, say } from "./dom.js";
 import * as games from "./games.js";
@@ -131,6 +131,8 @@ function live(heard) {
 }
 
 function lost(heard) {
+  // A session that has ended looks the same here; asking leads to the login.
+  if (!stale) ask("/api/v1/games/live").catch(() => {});
   stale = true;
   // What cannot be asked must not look healthy.
   setVerdict("unknown", `Analytics cannot be reached; shown is how it was at ${clock(heard)}`);
@@ -154,6 +156,7 @@ new Stream({
   live: (answer) => { games.showLive(answer); replay.grow(answer); },
 }, live, lost);
 refreshUpkeep();
+ask("/api/v1/session").then((who) => { $("logout").hidden = who.csrf === null; }).catch(() => {});
 // Without new games charts still move on with time.
 setInterval(() => { if (!stale && !document.hidden) refresh(); }, 15000);
 setInterval(() => { if (!stale && !document.hidden) refreshUpkeep(); }, 60000);

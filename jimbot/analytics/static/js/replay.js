@@ -257,14 +257,15 @@ function tell(frame) {
 
 function side(table) {
   const beaten = table.required ? table.chips / table.required : 0;
-  const now = table.blinds.find((blind) => blind.state === "playing") ?? table.blinds.find((blind) => blind.state === "next");
+  const now = table.blinds.find((blind) => blind.state === "playing") ?? table.blinds.find((blind) => blind.state === "next")
+    ?? (table.phase === "round_eval" ? table.blinds.findLast((blind) => blind.state === "beaten") : undefined);
   const number = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
   return h("div", { class: "side" },
     h("p", { class: "phase" }, PHASES[table.phase] ?? table.phase),
     h("div", { class: "blind", "data-slot": now?.slot },
-      h("b", {}, now?.name ?? "No blind"), now?.text ? h("span", {}, now.text) : null,
-      h("span", { class: "goal" }, `${chips(table.chips)} of ${chips(table.required)}`),
-      meter(beaten, "Score against the blind", `${chips(table.chips)} of ${chips(table.required)}`, "fine")),
+      h("b", {}, now?.name ?? "Between blinds"), now?.text ? h("span", {}, now.text) : null,
+      now ? h("span", { class: "goal" }, `${chips(table.chips)} of ${chips(table.required)}`) : null,
+      now ? meter(beaten, "Score against the blind", `${chips(table.chips)} of ${chips(table.required)}`, "fine") : null),
     h("dl", { class: "numbers" },
       ...number("Ante", whole(table.ante)), ...number("Round", whole(table.round)), ...number("Money", `$${whole(table.money)}`),
       ...number("Hands", whole(table.hands)), ...number("Discards", whole(table.discards)), ...number("Deck", `${whole(table.deck)}/${whole(table.deck_size)}`)),
@@ -298,10 +299,10 @@ function middle(frame) {
       h("ul", { class: "row" }, ...frame.discarded.map((it) => cards.card(it, { dim: true }))));
   }
   if (table.pack.length) {
-    return h("section", { class: "middle offers-in", "aria-label": "Pack" }, h("h3", {}, table.pack_name || "Pack"), h("ul", { class: "row offers" }, ...table.pack.map(cards.offer)));
+    return h("section", { class: "middle offers-in", "aria-label": "Pack" }, h("h3", {}, table.pack_name || "Pack"), h("ul", { class: "row offers" }, ...table.pack.map((it) => cards.offer(it, false))));
   }
   if (table.shop.length) {
-    return h("section", { class: "middle offers-in", "aria-label": "Shop" }, h("h3", {}, "Shop"), h("ul", { class: "row offers" }, ...table.shop.map(cards.offer)));
+    return h("section", { class: "middle offers-in", "aria-label": "Shop" }, h("h3", {}, "Shop"), h("ul", { class: "row offers" }, ...table.shop.map((it) => cards.offer(it, true))));
   }
   return h("section", { class: "middle", "aria-label": "Table" }, h("p", { class: "nothing" }, frame.text));
 }

@@ -51,15 +51,15 @@ const row = (name, share, text, label) =>
   h("tr", {}, h("th", { scope: "row", class: "row" }, name, meter(share, label, text, level(share))),
     h("td", { class: "number" }, text));
 
-function of(used, size) {
-  return used === null ? `not measured, of ${bytes(size)}` : `${bytes(used)} of ${bytes(size)}`;
+function of(used, size, checked) {
+  return used === null ? `${checked ? "nothing runs" : "not measured"}, of ${bytes(size)}` : `${bytes(used)} of ${bytes(size)}`;
 }
 
 export function showResources(answer) {
   resources = answer;
   draw();
   const rows = answer.groups.map((group) =>
-    row(group.name, group.used === null ? null : group.used / group.limit, of(group.used, group.limit), `Memory of the group ${group.name}`));
+    row(group.name, group.used === null ? null : group.used / group.limit, of(group.used, group.limit, answer.checked), `Memory of the group ${group.name}`));
   for (const [number, gpu] of (answer.gpus ?? []).entries()) {
     rows.push(row(`GPU ${number}: ${gpu.name}${gpu.busy === null ? "" : `, ${percentWhole(gpu.busy)} busy`}`, gpu.used / gpu.size, of(gpu.used, gpu.size), `Memory of GPU ${number}`));
   }
