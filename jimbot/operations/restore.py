@@ -93,7 +93,7 @@ def restore(
                 f"there is no backup in {there.name}", hint="Make one: jimbot backup run"
             )
         wanted = candidates if snapshot == "latest" else runner.choose(candidates, [snapshot])
-        occupied = _occupied(to.path, part)
+        occupied = _occupied(to.path, _where(appliance, to, part))
         if dry_run:
             return _plan(there, wanted[0], candidates, to, part, occupied)
         if occupied and not yes:
@@ -113,11 +113,12 @@ def restore(
                     say(f"{each.short} does not hold: {error.message}")
                     continue
                 result.target, result.passed_over = str(to.path), passed_over
-                _place_servers(appliance, to, made, result)
+                places = _place_servers(appliance, to, made, result)
                 if part is None:
                     result.safety_copy = _put_home_in_place(to, made, occupied is not None)
                 else:
-                    result.safety_copy = _put_part_in_place(to, made, part, result)
+                    where = places.get(part, part)
+                    result.safety_copy = _put_part_in_place(to, made, part, where, result)
                 return result
         raise BackupError(
             f"no backup holds: {'; '.join(passed_over)}",
@@ -235,12 +236,14 @@ def _put_home_in_place(to: Home, made: Path, occupied: bool) -> str:
     return str(aside)
 
 
-def _put_part_in_place(to: Home, made: Path, part: str, result: RestoreResult) -> str:
-    """The same for one part. A log that is older than what was made from it sets that aside."""
+def _put_part_in_place(to: Home, made: Path, part: str, where: str, result: RestoreResult) -> str:
+    """The same for one part, which lies at `where` of the home. A log that is older than what was
+    made from it sets that aside.
+    """
     to.prepare()
     aside = _part_aside(to, part)
     aside.parent.mkdir(parents=True, exist_ok=True)
-    new, old = made / part, to.path / part
+    new, old = made / where, to.path / where
     _sync_tree(made)
     had = old.exists()
     if had:
@@ -272,9 +275,12 @@ def _ahead_of_log(to: Home) -> list[str]:
     return ahead
 
 
-def _place_servers(appliance: Appliance, to: Home, made: Path, result: RestoreResult) -> None:
-    """Put the servers' data where the table has them, where that is in the home."""
+def _place_servers(
+    appliance: Appliance, to: Home, made: Path, result: RestoreResult
+) -> dict[str, str]:
+    """Put servers' data where the table has them, if that is in the home; which went where."""
     data = appliance.backup.servers
+    places = {}
     for name, where in (
         ("eventstore", data.eventstore),
         ("questdb", data.questdb),
@@ -288,10 +294,21 @@ def _place_servers(appliance: Appliance, to: Home, made: Path, result: RestoreRe
             place = made / final.relative_to(to.path)
             place.parent.mkdir(parents=True, exist_ok=True)
             source.rename(place)
+            places[f"{SERVERS}/{name}"] = str(final.relative_to(to.path))
         else:
             result.notes.append(
                 f"stop {name}, empty {final}, and copy {to.path / SERVERS / name} there"
             )
+    return places
+
+
+def _where(appliance: Appliance, to: Home, part: str | None) -> str | None:
+    """Where a part lies in the home."""
+    if part is None or not part.startswith(f"{SERVERS}/"):
+        return part
+    data = getattr(appliance.backup.servers, part.removeprefix(f"{SERVERS}/"), None)
+    place = to.path / data if data else to.path / part
+    return str(place.relative_to(to.path)) if place.is_relative_to(to.path) else part
 
 
 def _occupied(path: Path, part: str | None) -> Path | None:

@@ -180,6 +180,14 @@ def test_a_backup_with_servers_goes_there_and_back(
     assert (other / "eventstore" / "chunk-000001.000000").read_text() == "more"
     assert (other / "eventstore" / "index" / "indexmap").read_text() == "map"
     assert (other / "questdb" / "db" / "points" / "value.d").read_bytes() == b"at the checkpoint"
+    # One server alone.
+    chunk = eventstore / "chunk-000001.000000"
+    chunk.write_text("damaged")
+    with pytest.raises(backup.BackupError, match=r"something in .*data/eventstore already"):
+        restore(served, filled, part="servers/eventstore")
+    alone = restore(served, filled, part="servers/eventstore", yes=True)
+    assert chunk.read_text() == "more"
+    assert (Path(alone.safety_copy) / chunk.name).read_text() == "damaged"
 
 
 def test_what_can_be_made_again_may_be_missing_the_log_may_not(
