@@ -175,8 +175,8 @@ _IMAGINED_HANDS: Final = 4  # for the order of jokers
 _IMAGINED_DRAWS: Final = 6  # for what a discard brings
 
 
-# The deals that a build is judged by, the same for whatever is compared.
-_DEALS: Final = list(range(1, 11))
+# How many imagined rounds a build is judged by; the same deals for whatever is compared.
+_DEALS: Final = 10
 
 
 class Tuning(NamedTuple):
@@ -226,14 +226,16 @@ class HeuristicPolicy:
     Args:
         seed: for the hands that it imagines.
         tuning: how it weighs things.
+        deals: how many imagined rounds a build is judged by.
     """
 
     name = "heuristic"
 
-    def __init__(self, seed: int = 0, tuning: Tuning = _TUNED) -> None:
+    def __init__(self, seed: int = 0, tuning: Tuning = _TUNED, deals: int = _DEALS) -> None:
         self.confidence = 1.0
         self._random = random.Random(seed)
         self._tuning = tuning
+        self._deals = [f"DEAL{number}" for number in range(1, deals + 1)]
         self._ordered: list[int] = []
         self._judged: object = None
         self._promised = -1
@@ -381,7 +383,7 @@ class HeuristicPolicy:
         return self._power
 
     def _worth(self, run: Run) -> float:
-        return sum(power(run, _DEALS)) / len(_DEALS)
+        return sum(power(run, self._deals)) / len(self._deals)
 
     def _savings(self, run: Run, margin: float) -> int:
         """What is kept for interest: as much as pays while the build is strong, else nothing."""
@@ -491,6 +493,12 @@ class HeuristicPolicy:
             action: Action | None = Action(ActionKind.PICK_PACK, place)
             if offer.joker is not None:
                 worth = self._gain(run, offer.joker)
+                if not run.has_joker_room(offer.joker.edition):
+                    weakest = self._weakest_for(run, offer.joker)
+                    if weakest is None or weakest[0] < self._tuning.swap:
+                        continue
+                    worth, worst = weakest
+                    action = Action(ActionKind.SELL_JOKER, worst)
             elif offer.consumable is not None:
                 kind = offer.consumable.kind
                 if FIRST_PLANET <= kind < FIRST_SPECTRAL:

@@ -6,14 +6,14 @@ here looks into the future.
 
 from __future__ import annotations
 
-import random
 from math import log
 from typing import Final
 
 from jimbot.game import rounds
+from jimbot.game.rng import streams
 from jimbot.game.run import Run
 from jimbot.game.state import BIG, BOSS, CURRENT, DEFEATED, SELECTING_HAND, UPCOMING
-from jimbot.policy.candidates import KEEP_BEST, Discard, Hand, discards, plays
+from jimbot.policy.candidates import KEEP_BEST, Discard, Hand, best_play, discards
 
 # A round that goes on for longer is broken off.
 _MOST_STEPS: Final = 40
@@ -25,7 +25,7 @@ _LIKELY: Final = 0.3
 def quick_step(run: Run) -> None:
     """Act fairly without much thought: play well, or throw what is not part of the best play."""
     hand = Hand(run)
-    best = plays(run, hand, 1)[0]
+    best = best_play(run, hand)
     if run.discards_left > 0:
         needed = (run.required - run.chips) / max(1, run.hands_left)
         if best.preview.score < needed:
@@ -85,12 +85,17 @@ def round_score(run: Run, boss: bool) -> float:
     return log(max(1.0, run.chips) / required)
 
 
-def power(run: Run, seeds: list[int]) -> list[float]:
+def dealt_afresh(run: Run, seed: str) -> Run:
+    """A copy between rounds with other draws to come: the next round's shuffle is one of them."""
+    twin = run.clone()
+    twin.drop_shuffle()
+    twin.draws = streams(seed)
+    return twin
+
+
+def power(run: Run, seeds: list[str]) -> list[float]:
     """What rounds against this ante's blinds score: `round_score` for each seed's deal.
 
     The even ones are the boss's, the others a plain blind's.
     """
-    scores: list[float] = []
-    for i in range(len(seeds)):
-        scores.append(round_score(run.determinised(random.Random(seeds[i])), i % 2 == 0))
-    return scores
+    return [round_score(dealt_afresh(run, seeds[i]), i % 2 == 0) for i in range(len(seeds))]

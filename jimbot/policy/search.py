@@ -3,8 +3,8 @@
 The copies are determinised (`Run.determinised`): the deck's order and all coming draws are other
 ones in each, so that nothing looks into the future. With a hand to play, every proposed play and
 discard is followed by quick play to the end of the blind, in the same imagined deals for each; what
-is ahead by most is kept and imagined more often, until the budget is spent. Elsewhere the heuristic
-decides.
+is ahead by most is kept and imagined more often, until the budget is spent or there is no doubt.
+Elsewhere the heuristic decides, by more imagined rounds than it takes when it plays alone.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING, Final
 
 from jimbot.game.actions import Action, ActionKind
 from jimbot.game.state import SELECTING_HAND
-from jimbot.policy.candidates import KEEP_BEST, Discard, Hand, discards, plays
+from jimbot.policy.candidates import Hand, discards, plays
 from jimbot.policy.heuristic import HeuristicPolicy
+from jimbot.policy.imagine import finish_round
 
 if TYPE_CHECKING:
     from jimbot.game import Run
 
+# Imagined rounds that a build is judged by in the shop.
+_DEALS: Final = 40
 # Imagined deals: after each of these numbers only the better half goes on.
 _ROUNDS: Final = (4, 8, 16, 32, 64)
-_PLAYS: Final = 8
-_DISCARDS: Final = 10
+_SURE: Final = 8
+_PLAYS: Final = 10
+_DISCARDS: Final = 12
 # What is left of a won blind is worth a little: hands are money, discards are chances.
 _HAND_WORTH: Final = 0.02
 
@@ -43,7 +47,7 @@ class SearchPolicy:
     def __init__(self, seed: int = 0, budget_s: float = 0.9) -> None:
         self.confidence = 1.0
         self._random = random.Random(seed)
-        self._heuristic = HeuristicPolicy(seed)
+        self._heuristic = HeuristicPolicy(seed, deals=min(_DEALS, max(10, int(100 * budget_s))))
         self._budget_s = budget_s
 
     def act(self, run: Run) -> Action:
@@ -88,8 +92,8 @@ class SearchPolicy:
                     totals[action] += value
                 deals += 1
             actions.sort(key=totals.__getitem__, reverse=True)
-            if deals < wanted or len(actions) == 1:
-                break
+            if deals < wanted or len(actions) == 1 or totals[actions[0]] >= deals >= _SURE:
+                break  # out of time, of choices, or of doubts: the best won each of these deals
             actions = actions[: (len(actions) + 1) // 2]
         best = actions[0]
         self.confidence = min(1.0, max(0.0, totals[best] / max(1, deals)))
@@ -104,30 +108,8 @@ def _outcome(dream: Run, action: Action) -> float:
     required = dream.required
     before = dream.round
     dream.step(action)
-    for _ in range(40):
-        if dream.phase_now != SELECTING_HAND or dream.round != before or not dream.hand:
-            break
-        dream.step(_quick(dream))
+    if dream.round == before:
+        finish_round(dream)
     if dream.over and not dream.won:
         return 0.5 * min(1.0, dream.chips / required)
     return 1.0 + _HAND_WORTH * dream.hands_left
-
-
-def _quick(run: Run) -> Action:
-    """A fair action without much thought: play well, or throw what is not part of the best play."""
-    hand = Hand(run)
-    best = plays(run, hand, 1)[0]
-    needed = (run.required - run.chips) / max(1, run.hands_left)
-    if run.discards_left > 0 and best.preview.score < needed:
-        thrown = discards(run, hand, best.cards, 8)
-        likely = max(thrown, key=_chance, default=None)
-        if likely is not None and likely.chance > 0.3:
-            return Action(ActionKind.DISCARD, 0, likely.cards)
-        for discard in thrown:
-            if discard.keep == KEEP_BEST:
-                return Action(ActionKind.DISCARD, 0, discard.cards)
-    return Action(ActionKind.PLAY, 0, best.cards)
-
-
-def _chance(discard: Discard) -> float:
-    return discard.chance
