@@ -31,10 +31,6 @@ in
         message = "services.jimbot: openFirewall needs TLS. Set services.jimbot.secrets.tlsCertificate and .tlsKey (`jimbot certs init` makes a pair).";
       }
       {
-        assertion = !cfg.openFirewall || given secrets.mcpTokens;
-        message = "services.jimbot: openFirewall lets strangers reach the MCP port. Set services.jimbot.secrets.mcpTokens (`jimbot tokens create`).";
-      }
-      {
         assertion = given secrets.tlsCertificate == given secrets.tlsKey;
         message = "services.jimbot: secrets.tlsCertificate and secrets.tlsKey come in pairs.";
       }

@@ -1,103 +1,175 @@
-# JimBot's own services as podman containers, of the flake's images. They bind to loopback as they
-# do natively and share the host's, so nothing has to be published and nothing is.
+# JimBot's own services as podman containers, of the flake's images. All share one network namespace,
+# as in a pod: they speak on its loopback as they do natively, and it belongs to an internal network,
+# from which nothing outside is reached, but for those of `outbound`. The first container passes
+# the ports that the table publishes on to that loopback.
 { config, lib, ... }:
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
   inherit (cfg.lib) identity programs;
+  inherit (cfg.lib) podman;
+  user = "${toString identity.id}:${toString identity.id}";
 
+  # The second address of the subnet; the first is the bridge's.
+  network = lib.removeSuffix "0" (lib.head (lib.splitString "/" table.containers.subnet)) + "2";
   secretsOf = name: "/run/jimbot-secrets/${name}";
+  image = service: {
+    image = "${service.image}:${cfg.lib.version}";
+    imageFile = cfg.images.${service.image};
+  };
+
+  # What no container may.
+  closed = [
+    "--cap-drop=all"
+    "--pids-limit=${toString table.containers.pids}"
+    "--pull=never"
+    "--read-only"
+    "--security-opt=no-new-privileges"
+    "--tmpfs=/tmp:rw,nosuid,nodev,size=${toString table.containers.tmp_mb}m"
+  ];
+
+  # Ports of our services listen on loopback; those of others' servers are the host's.
+  ports = lib.concatMap (service: lib.attrValues service.ports) (lib.attrValues programs);
+  # Prometheus, on the host, asks our services for their metrics.
+  published = lib.unique (
+    lib.optionals cfg.monitoring.prometheus.enable (
+      map (service: toString service.ports.http) (
+        lib.filter (service: service.ports ? http) (lib.attrValues programs)
+      )
+    )
+    ++ labelled
+  );
+  labelled = lib.concatLists (
+    lib.mapAttrsToList (
+      name: labels: map (label: toString table.services.${name}.ports.${label}) labels
+    ) (lib.filterAttrs (name: _: programs ? ${name}) table.containers.publish)
+  );
+
+  first = image table.services.mcp // {
+    cmd = [
+      "forward"
+      network
+    ] ++ map toString ports;
+    inherit user;
+    ports = map (port: "127.0.0.1:${port}:${port}") published;
+    extraOptions = closed ++ [
+      "--network=jimbot"
+      "--ip=${network}"
+      "--cgroup-parent=jimbot.slice"
+      "--memory=128m"
+    ];
+  };
 
   container =
     name: service:
     let
-      memory = lib.toLower (
-        cfg.lib.scaled cfg.lib.scale (cfg.lib.serviceMemory cfg.runtime table name)
-      );
+      memory = lib.toLower (cfg.lib.shares name).MemoryMax;
       credentials = cfg.lib.credentialsOf name;
       gpu = cfg.gpu.enable && (service.vram_mb or 0) > 0;
+      cores = table.placement.cpus.${service.group} or "";
     in
-    {
-      image = "${service.image}:${cfg.lib.version}";
-      imageFile = cfg.images.${service.image};
+    image service
+    // {
       cmd = service.command;
+      inherit user;
       inherit (cfg.lib) environment;
       volumes = [
         "${identity.home}:${identity.home}"
         "${cfg.tableFile}:${cfg.tableFile}:ro"
       ] ++ lib.optional (credentials != { }) "${secretsOf name}:/run/secrets:ro";
+      dependsOn = [ "jimbot-network" ];
       extraOptions =
-        [
-          "--network=host"
+        closed
+        ++ [
+          "--network=container:jimbot-network"
           "--cgroup-parent=${cfg.lib.sliceOf table service.group}.slice"
           "--memory=${memory}"
           "--memory-swap=${memory}"
           "--oom-score-adj=${toString table.placement.oom_score.${service.group}}"
-          "--read-only"
-          "--tmpfs=/tmp:rw,nosuid,nodev"
-          "--cap-drop=all"
-          "--security-opt=no-new-privileges"
-          "--pids-limit=4096"
         ]
-        ++ lib.optional (
-          (table.placement.cpus.${service.group} or "") != ""
-        ) "--cpuset-cpus=${table.placement.cpus.${service.group}}"
+        ++ lib.optional (credentials != { }) "--env=CREDENTIALS_DIRECTORY=/run/secrets"
+        ++ lib.optional (cores != "") "--cpuset-cpus=${cores}"
         # Ray's object store is shared memory.
-        ++ lib.optional (service.group == "training")
-          "--shm-size=${toString table.profiles.${cfg.profile}.training.object_store_mb}m"
+        ++ lib.optional (
+          service.group == "training"
+        ) "--shm-size=${toString table.profiles.${cfg.profile}.training.object_store_mb}m"
         ++ lib.optional gpu "--device=nvidia.com/gpu=all";
     };
 
   # systemd keeps credentials for root; the container's user gets a copy that is in memory alone.
   handOver =
     name:
-    lib.concatStrings (
-      [
-        ''
-          install -d -m 0700 -o ${toString identity.id} -g ${toString identity.id} ${secretsOf name}
-        ''
-      ]
-      ++ lib.mapAttrsToList (id: _: ''
-        install -m 0400 -o ${toString identity.id} -g ${toString identity.id} \
-          "$CREDENTIALS_DIRECTORY/${id}" ${secretsOf name}/${id}
-      '') (cfg.lib.credentialsOf name)
+    let
+      install = "install -o ${toString identity.id} -g ${toString identity.id}";
+    in
+    lib.concatStringsSep "\n" (
+      [ "${install} -d -m 0700 ${secretsOf name}" ]
+      ++ lib.mapAttrsToList (
+        id: _: "${install} -m 0400 \"$CREDENTIALS_DIRECTORY/${id}\" ${secretsOf name}/${id}"
+      ) (cfg.lib.credentialsOf name)
     );
+
+  common = {
+    wantedBy = lib.mkForce [ "jimbot.target" ];
+    partOf = [ "jimbot.target" ];
+    startLimitIntervalSec = 0;
+  };
+  restarts = lib.mapAttrs (_: lib.mkForce) cfg.lib.restarts;
+
+  unit =
+    name: service:
+    let
+      needs = cfg.lib.needs name;
+      credentials = cfg.lib.credentialsOf name;
+    in
+    common
+    // {
+      description = lib.mkForce "JimBot: ${service.title}";
+      inherit (needs) after requires wants;
+      preStart = lib.optionalString (credentials != { }) (handOver name);
+      serviceConfig = restarts // {
+        inherit (cfg.lib.shares name) Slice;
+        ExecStartPost = cfg.lib.gate name;
+        LoadCredential = lib.mapAttrsToList (id: path: "${id}:${path}") credentials;
+        # Loading an image takes long.
+        TimeoutStartSec = lib.mkForce (10 * (service.health.start_s or 60));
+        TimeoutStopSec = lib.mkForce (2 * table.supervision.stop_s);
+      };
+    };
 in
 {
   config = lib.mkIf (cfg.enable && cfg.runtime == "containers") {
+    assertions = [
+      {
+        assertion = !cfg.openFirewall;
+        message = "services.jimbot: containers open MCP to this machine alone. Use runtime = \"native\" with openFirewall.";
+      }
+    ];
+
     virtualisation.oci-containers = {
       backend = "podman";
-      containers = lib.mapAttrs' (
+      containers = {
+        jimbot-network = first;
+      } // lib.mapAttrs' (
         name: service: lib.nameValuePair "jimbot-${name}" (container name service)
       ) programs;
     };
 
     systemd.tmpfiles.rules = [ "d /run/jimbot-secrets 0700 root root -" ];
 
-    systemd.services = lib.mapAttrs' (
-      name: service:
-      let
-        needs = cfg.lib.needs name;
-        credentials = cfg.lib.credentialsOf name;
-      in
-      lib.nameValuePair "podman-jimbot-${name}" {
-        description = lib.mkForce "JimBot: ${service.title}";
-        wantedBy = lib.mkForce [ "jimbot.target" ];
-        partOf = [ "jimbot.target" ];
-        after = [ "jimbot-init.service" ] ++ needs.after;
-        requires = [ "jimbot-init.service" ] ++ needs.requires;
-        inherit (needs) wants;
-        inherit (cfg.lib) environment;
-        startLimitIntervalSec = 0;
-        preStart = lib.optionalString (credentials != { }) (handOver name);
-        serviceConfig = {
-          inherit (cfg.lib.shares name) Slice;
-          ExecStartPost = cfg.lib.gate name;
-          LoadCredential = lib.mapAttrsToList (id: path: "${id}:${path}") credentials;
-          TimeoutStartSec = lib.mkForce (10 * (service.health.start_s or 60)); # loading an image takes long
-          TimeoutStopSec = lib.mkForce (2 * table.supervision.stop_s);
-        } // lib.mapAttrs (_: lib.mkForce) cfg.lib.restarts;
-      }
+    systemd.services = {
+      podman-jimbot-network = common // {
+        description = lib.mkForce "JimBot: the network of its containers";
+        preStart = lib.mkBefore ''
+          ${podman} network exists jimbot || ${podman} network create \
+            ${lib.optionalString (cfg.outbound == [ ]) "--internal"} --subnet ${table.containers.subnet} jimbot
+        '';
+        serviceConfig = restarts // {
+          Slice = "jimbot.slice";
+        };
+      };
+    } // lib.mapAttrs' (
+      name: service: lib.nameValuePair "podman-jimbot-${name}" (unit name service)
     ) programs;
   };
 }

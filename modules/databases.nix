@@ -5,6 +5,7 @@ let
   cfg = config.services.jimbot;
   inherit (cfg) table;
   inherit (cfg.lib) home servers;
+  native = cfg.runtime == "native";
 
   # Where each keeps its data, inside and outside, and how it is told of its share. The data lies in
   # the home, where backups look for it.
@@ -45,8 +46,12 @@ let
     in
     {
       image = cfg.lib.reference table.images service.image;
-      ports = map (port: "127.0.0.1:${toString port}:${toString port}") (lib.attrValues service.ports);
-      extraOptions = [
+      # Where our services are, so is its port: on this machine's loopback, or on theirs.
+      ports = lib.optionals native (
+        map (port: "127.0.0.1:${toString port}:${toString port}") (lib.attrValues service.ports)
+      );
+      dependsOn = lib.optional (!native) "jimbot-network";
+      extraOptions = lib.optional (!native) "--network=container:jimbot-network" ++ [
         "--cgroup-parent=${cfg.lib.sliceOf table service.group}.slice"
         "--memory=${lib.toLower memory}"
         "--memory-swap=${lib.toLower memory}"
@@ -55,7 +60,7 @@ let
         "--cap-drop=all"
         "--cap-add=CHOWN,DAC_OVERRIDE,FOWNER,SETGID,SETUID"
         "--security-opt=no-new-privileges"
-        "--pids-limit=4096"
+        "--pids-limit=${toString table.containers.pids}"
       ];
     }
     // own.${name} (megabytes * cfg.lib.scale);

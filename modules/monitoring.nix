@@ -11,10 +11,9 @@ let
   prometheus = config.services.prometheus;
 
   rendered =
-    what: out:
+    what:
     pkgs.runCommand "jimbot-${what}" { } ''
-      mkdir -p $out
-      ${cfg.lib.program} --table ${cfg.tableFile} render ${what} --out $out${out}
+      ${cfg.lib.program} --table ${cfg.tableFile} render ${what} --environment ${cfg.environment} --out $out
     '';
 
   # Every service of ours that answers HTTP has its metrics there.
@@ -30,17 +29,13 @@ in
           retentionTime = "${toString table.retention.series.minute_days}d";
           globalConfig = {
             scrape_interval = "${toString table.alerts.interval_s}s";
+            external_labels.environment = cfg.environment;
             evaluation_interval = "${toString table.alerts.interval_s}s";
           };
-          ruleFiles = [ "${rendered "prometheus" "/rules.yml"}/rules.yml" ];
+          ruleFiles = [ "${rendered "prometheus"}/rules/jimbot.yml" ];
           scrapeConfigs = lib.mapAttrsToList (name: service: {
             job_name = "jimbot-${name}";
-            static_configs = [
-              {
-                targets = [ "127.0.0.1:${toString service.ports.http}" ];
-                labels.service = name;
-              }
-            ];
+            static_configs = [ { targets = [ "127.0.0.1:${toString service.ports.http}" ]; } ];
           }) scraped;
         };
       })
@@ -62,7 +57,7 @@ in
             datasources.settings.datasources = [
               {
                 name = "JimBot";
-                uid = "jimbot";
+                uid = "jimbot-prometheus"; # the dashboards name it
                 type = "prometheus";
                 url = "http://127.0.0.1:${toString prometheus.port}";
                 isDefault = true;
@@ -71,7 +66,7 @@ in
             dashboards.settings.providers = [
               {
                 name = "JimBot";
-                options.path = rendered "grafana" "";
+                options.path = "${rendered "grafana"}/dashboards";
               }
             ];
           };

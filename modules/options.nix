@@ -248,6 +248,14 @@ in
 
       settings = lib.mkMerge [
         (lib.mkIf (cfg.training.offPeak != null) { training.off_peak = cfg.training.offPeak; })
+        (lib.mkIf cfg.openFirewall { security.listen = "0.0.0.0"; })
+        (lib.mkIf (cfg.secrets.alertWebhooks != null) {
+          alerts.delivery.webhook_file =
+            if cfg.runtime == "native" then
+              "/run/credentials/jimbot-analytics.service/alert-webhooks"
+            else
+              "/run/secrets/alert-webhooks";
+        })
         (lib.mkIf (otherEngines != { }) { stores = otherEngines; })
       ];
 
@@ -310,11 +318,20 @@ in
           RestartSteps = appliance.doublings cfg.table.supervision.backoff_first_s cfg.table.supervision.backoff_limit_s;
           RestartMaxDelaySec = cfg.table.supervision.backoff_limit_s;
         };
-        # Started means healthy: systemd waits for this before what comes after.
+        podman = lib.getExe config.virtualisation.podman.package;
+        # Started means healthy: systemd waits for this before what comes after. Containers are
+        # asked where they live, as this machine's loopback is not theirs.
         gate =
           name:
+          let
+            jimbot =
+              if cfg.runtime == "native" then
+                cfg.lib.program
+              else
+                "${cfg.lib.podman} exec jimbot-network /bin/jimbot";
+          in
           lib.optional (cfg.table.services.${name} ? health) (
-            "${cfg.lib.program} health ${name} --wait --timeout "
+            "${jimbot} health ${name} --wait --timeout "
             + toString cfg.table.services.${name}.health.start_s
           );
         needs =

@@ -104,7 +104,7 @@ in
       wantedBy = [ "multi-user.target" ];
     };
 
-    systemd.services =
+    systemd.services = lib.optionalAttrs (cfg.runtime == "native") (
       {
         jimbot-init = {
           description = "JimBot: schemas of the stores";
@@ -125,8 +125,7 @@ in
             };
         };
       }
-      // lib.optionalAttrs (cfg.runtime == "native") (
-        lib.mapAttrs' (name: service: lib.nameValuePair "jimbot-${name}" (unit name service)) programs
-      );
+      // lib.mapAttrs' (name: service: lib.nameValuePair "jimbot-${name}" (unit name service)) programs
+    );
   };
 }

@@ -122,24 +122,22 @@ let
   budgets = pkgs.writeText "budgets.json" (
     builtins.toJSON (lib.mapAttrs (_: row: row.max_mb) ours)
   );
+  # For the NixOS module, which loads files.
+  archives = lib.mapAttrs (_: pkgs.dockerTools.buildLayeredImage) images;
 in
 {
-  inherit streams budgets;
 
   # For podman's and docker's `load`, one by one: $(nix build --print-out-paths .#image-mcp) | podman load
   packages = lib.mapAttrs' (
     name: stream: lib.nameValuePair "image-${lib.removePrefix "jimbot-" name}" stream
   ) streams;
 
-  # For the NixOS module, which loads files.
-  archives = lib.mapAttrs (_: pkgs.dockerTools.buildLayeredImage) images;
-
   # One archive with every image, each layer in it once; a manifest; and what loads it.
   all =
     pkgs.runCommand "jimbot-images-${version}"
       {
         nativeBuildInputs = [ pkgs.python3 ];
-        passthru = { inherit streams; };
+        passthru = { inherit archives; };
       }
       ''
         mkdir -p $out

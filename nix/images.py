@@ -21,10 +21,11 @@ from typing import Any, BinaryIO
 
 MB = 1 << 20
 # What nobody needs in an image that runs one program. A path's last part, in any bin directory.
-UNWANTED = frozenset(
-    "sh bash dash ash zsh fish busybox toybox apt apt-get dpkg apk yum dnf rpm nix nix-env pip pip3"
-    " curl wget su sudo gcc cc".split()
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "fish", "busybox", "toybox", "su", "sudo"})
+INSTALLERS = frozenset(
+    {"apt", "apt-get", "dpkg", "apk", "dnf", "rpm", "nix", "nix-env", "pip", "pip3"}
 )
+UNWANTED = SHELLS | INSTALLERS | {"curl", "wget", "gcc", "cc"}
 NEEDED = ("etc/ssl/certs/ca-bundle.crt", "share/zoneinfo", "etc/passwd", "bin/jimbot")
 EPOCH = 1  # second 1 of 1970, the time of everything in a Nix store
 

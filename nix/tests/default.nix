@@ -8,14 +8,12 @@
 let
   # A machine as small as the table's least profile, without a GPU.
   machine =
-    settings:
-    { config, ... }:
-    {
+    settings: {
       imports = [ self.nixosModules.default ];
       virtualisation = {
         memorySize = appliance.table.profiles.ci.minimum.memory_mb;
         cores = 4;
-        diskSize = 8192;
+        diskSize = 8 * appliance.table.machine.disk_free_mb;
       };
       services.jimbot = lib.mkMerge [
         {

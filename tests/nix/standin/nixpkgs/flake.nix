@@ -2,7 +2,7 @@
   description = "The stand-in for nixpkgs at NIXPKGS_TREE, with what JimBot's module asks for beyond it";
 
   outputs =
-    { self }:
+    _:
     let
       plain = import ./lib;
       pkgsFor =

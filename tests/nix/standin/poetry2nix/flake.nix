@@ -4,7 +4,7 @@
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-24.11";
 
   outputs =
-    { self, nixpkgs }:
+    _:
     {
       lib.mkPoetry2Nix = { pkgs }: import ./poetry.nix { inherit pkgs; };
     };

@@ -16,8 +16,18 @@ from py_compile import PycInvalidationMode
 
 UNCHECKED = PycInvalidationMode.UNCHECKED_HASH
 SKIP = shutil.ignore_patterns(
-    "__pycache__", "test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "config-3*",
-    "site-packages", "turtledemo", "_test*.so", "*.a",
+    "__pycache__",
+    "test",
+    "tests",
+    "idlelib",
+    "tkinter",
+    "lib2to3",
+    "ensurepip",
+    "config-3*",
+    "site-packages",
+    "turtledemo",
+    "_test*.so",
+    "*.a",
 )
 
 
@@ -48,8 +58,18 @@ def interpreter(out: Path) -> None:
 
 def standard() -> set[Path]:
     """What compiled wheels are linked with and expect of a system."""
-    wanted = ("libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "libdl.so.2",
-              "librt.so.1", "libz.so.1", "libresolv.so.2", "libnss_files.so.2", "libutil.so.1")
+    wanted = (
+        "libstdc++.so.6",
+        "libgcc_s.so.1",
+        "libm.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "librt.so.1",
+        "libz.so.1",
+        "libresolv.so.2",
+        "libnss_files.so.2",
+        "libutil.so.1",
+    )
     folders = (Path("/lib/x86_64-linux-gnu"), Path("/usr/lib/x86_64-linux-gnu"))
     return {folder / name for folder in folders for name in wanted if (folder / name).exists()}
 
@@ -109,6 +129,8 @@ if __name__ == "__main__":
         interpreter(Path(out))
     elif command == "packages":
         project, extras, *without = rest
-        packages(Path(out), Path(project), [e for e in extras.split(",") if e], [*map(Path, without)])
+        packages(
+            Path(out), Path(project), [e for e in extras.split(",") if e], [*map(Path, without)]
+        )
     else:
         application(Path(out), Path(rest[0]))

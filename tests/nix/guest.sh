@@ -1,0 +1,111 @@
+#!/bin/bash
+# Runs once in the virtual machine that tests/nix/vm.py boots, and says on the serial line what holds.
+# A line a proof: PASS or FAIL, its name, what was seen. expected.sh has what the table says.
+exec >/dev/ttyS0 2>&1
+set -u
+. /proof/expected.sh
+cgroup=/sys/fs/cgroup
+say() { echo "PROOF $1 $2: ${3//$'\n'/ | }"; }
+same() { # NAME EXPECTED FOUND
+  if [ "$2" = "$3" ]; then say PASS "$1" "$3"; else say FAIL "$1" "$3, the table has $2"; fi
+}
+holds() { # NAME SEEN COMMAND…
+  local name=$1 seen=$2; shift 2
+  if "$@"; then say PASS "$name" "$seen"; else say FAIL "$name" "$seen"; fi
+}
+show() { systemctl show -P "$2" "$1"; }
+soon() { # SECONDS COMMAND…
+  local end=$((SECONDS + $1)); shift
+  until "$@"; do ((SECONDS < end)) || return 1; sleep 1; done
+}
+active() { [ "$(show "$1" ActiveState)" = active ]; }
+
+echo "PROOF BEGIN systemd $(systemctl --version | head -1 | cut -d' ' -f2), $(nproc) cores, up $(cut -d' ' -f1 /proc/uptime) s"
+systemd-tmpfiles --create /etc/tmpfiles.d/jimbot.conf
+complaints=$(systemd-analyze verify --man=no /etc/systemd/system/jimbot*.{service,slice,timer,target} 2>&1)
+holds "units verify" "${complaints:-nothing to complain of}" test -z "$complaints"
+
+started=$SECONDS
+systemctl start jimbot.target --no-block
+for service in $SERVICES; do
+  soon 900 active "jimbot-$service"
+  holds "$service starts, healthy" "$(show "jimbot-$service" SubState) after $((SECONDS - started)) s" active "jimbot-$service"
+done
+health=$($JIMBOT health $SERVICES); code=$?
+same "jimbot health" 0 "$code"
+[ $code = 0 ] || echo "$health"
+for service in $SERVICES; do [ $code = 0 ] || journalctl -o cat -n 15 -u "jimbot-$service"; done
+
+# Limits and pinning are the kernel's.
+while read -r path value; do
+  same "limit $path" "$value" "$(cat "$cgroup/$path")"
+done </proof/limits
+for service in $SERVICES; do
+  pid=$(show "jimbot-$service" MainPID)
+  same "$service runs on its group's cores" "$API_CPUS" "$(awk '/^Cpus_allowed_list/ {print $2}' "/proc/$pid/status")"
+  same "$service is killed late" "$API_OOM" "$(cat "/proc/$pid/oom_score_adj")"
+  holds "$service prefers its node" "$(awk 'NR == 1 {print $2}' "/proc/$pid/numa_maps")" grep -q " prefer" "/proc/$pid/numa_maps"
+  holds "$service has no capabilities" "$(awk '/^CapEff/ {print $2}' "/proc/$pid/status")" grep -q '^CapEff:\s*0000000000000000' "/proc/$pid/status"
+done
+
+# More than its group has is killed; the others live.
+systemd-run --quiet --wait --collect --unit=glutton -p Slice=$API_SLICE $PYTHON -c \
+  "x = bytearray($API_LIMIT + (64 << 20)); print(len(x))"
+code=$?
+holds "what takes more than its group is killed" "exit $code, $(grep -E '^oom_kill ' $cgroup/$API_PATH/memory.events)" \
+  grep -qE '^oom_kill [1-9]' $cgroup/$API_PATH/memory.events
+sleep 2
+soon 900 $JIMBOT health $SERVICES >/dev/null
+same "the others are well after it" 0 $?
+
+# Secrets.
+pid=$(show jimbot-claude MainPID)
+same "the credential is there" "$SECRET" "$(cat /run/credentials/jimbot-claude.service/claude)"
+setpriv --reuid=nobody --regid=nogroup --clear-groups cat /run/credentials/jimbot-claude.service/claude >/dev/null 2>&1
+holds "nobody else reads it" "cat ended with $?" test $? != 0
+holds "the service knows where" "in its environment" grep -qz 'CREDENTIALS_DIRECTORY=/run/credentials/jimbot-claude.service' "/proc/$pid/environ"
+holds "it is in no log, unit or argument" "grep over the journal, systemctl show and ps" \
+  bash -c "! { journalctl --no-pager; systemctl show '*'; ps axww; } 2>/dev/null | grep -v grep | grep -q $SECRET"
+
+# Restarts.
+for service in $SERVICES; do
+  pid=$(show "jimbot-$service" MainPID)
+  kill -9 "$pid"
+  back() { [ "$(show "jimbot-$service" MainPID)" != "$pid" ] && active "jimbot-$service"; }
+  before=$SECONDS; sleep 1; soon 900 back
+  holds "$service comes back after kill -9" "$((SECONDS - before)) s, restarts: $(show "jimbot-$service" NRestarts)" back
+done
+mkdir -p /run/systemd/system/jimbot-claude.service.d
+printf '[Service]\nExecStart=\nExecStart=/bin/false\nExecStartPost=\n' >/run/systemd/system/jimbot-claude.service.d/broken.conf
+systemctl daemon-reload; systemctl restart --no-block jimbot-claude
+delays=$(for _ in $(seq 120); do show jimbot-claude RestartUSecNext; sleep 0.25; done | uniq | tr '\n' ' ')
+# Each longer than the one before, up to the table's limit, and it is never given up.
+holds "the delay grows" "$delays" test "$(wc -w <<<"$delays")" -ge 4
+holds "it is tried for ever" "$(show jimbot-claude ActiveState)" test "$(show jimbot-claude ActiveState)" != failed
+rm -r /run/systemd/system/jimbot-claude.service.d; systemctl daemon-reload; systemctl restart jimbot-claude
+holds "and is well once it can be" "$(show jimbot-claude ActiveState)" active jimbot-claude
+
+# Backups, a drill, timers.
+systemctl start jimbot-backup-weekly
+same "a weekly backup" success "$(show jimbot-backup-weekly Result)"
+[ "$(show jimbot-backup-weekly Result)" = success ] || journalctl -o cat -n 20 -u jimbot-backup-weekly
+systemctl start jimbot-drill
+same "a drill restores it" success "$(show jimbot-drill Result)"
+[ "$(show jimbot-drill Result)" = success ] || journalctl -o cat -n 20 -u jimbot-drill
+holds "five timers wait" "$(systemctl list-timers --all --plain --no-legend 'jimbot*' | awk '{print $(NF-1)}' | tr '\n' ' ')" \
+  test "$(systemctl list-timers --all --plain --no-legend 'jimbot*' | wc -l)" = 5
+ran() { [ -n "$(show jimbot-retain ExecMainExitTimestamp)" ]; }
+date -s "$(date -d 'tomorrow 00:06' '+%F %T')" >/dev/null
+soon 900 ran
+holds "midnight passes and the timer fires" "jimbot-retain ended $(show jimbot-retain ExecMainExitTimestamp)" ran
+same "forgetting went well" success "$(show jimbot-retain Result)"
+[ "$(show jimbot-retain Result)" = success ] || journalctl -o cat -n 20 -u jimbot-retain
+
+# A clean stop, in time.
+before=$SECONDS; systemctl stop jimbot.target
+holds "all stop" "$((SECONDS - before)) s" bash -c "! pgrep -u jimbot >/dev/null"
+for service in $SERVICES; do
+  same "$service stopped cleanly" success "$(show "jimbot-$service" Result)"
+done
+echo "PROOF END up $(cut -d' ' -f1 /proc/uptime) s"
+systemctl poweroff --force
