@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Containers(BaseModel):
-    """The network that services have for themselves, and what of it is open to others.
+    """What of their closed network is open, and what each may take besides memory and cores.
 
-    `publish` names the ports of services that this machine's loopback gets.
+    `publish` names the ports of services that this machine's loopback gets. `subnet` is the
+    internal network's where there is one (NixOS, Compose); `jimbot up` needs none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -51,7 +51,7 @@ COMMANDS = {
     "certs": ("certs", "Certificates for games on other machines."),
     "audit": ("audit", "What was done to the appliance, and by whom."),
     "config": ("config", "Check and show the appliance table."),
-    "forward": ("forward", "Pass ports on to loopback, inside containers."),
+    "forward": ("forward", "Lead sockets to ports, inside containers."),
     "serve": ("serve", "Run one service in the foreground."),
 }
 

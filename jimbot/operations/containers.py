@@ -1,9 +1,9 @@
 """Services as containers of podman or docker, from the table's images.
 
-All share one network namespace, as in a pod: they speak with each other on its loopback, just as
-natively, and it belongs to an internal network, from which nothing outside is reached. Its first
-container passes the ports of our services from the network's address on to that loopback: to this
-machine, which asks for health there, and to the few ports that are published on its own loopback.
+All share one network, as in a pod: they speak with each other on its loopback, just as natively,
+and it has nothing but that loopback. The first container in it leads sockets in the home to the
+services' ports. There the supervisor asks for health, and what the table publishes, mcp alone, it
+opens on this machine's loopback.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ from typing import Final, Literal
 from jimbot import __version__
 from jimbot.appliance import Appliance, Home
 from jimbot.appliance.images import reference
-from jimbot.operations import process, shares
+from jimbot.operations import forward, health, process, shares
 from jimbot.operations.errors import OperationError
 from jimbot.operations.runtime import Release
 
 Engine = Literal["podman", "docker"]
 
 _CALL_S: Final = 60.0
+# Of the container that leads to the services' ports: its memory, and its sockets' folder inside.
+_NETWORK_MB: Final = 128
+_SOCKETS: Final = "/run/jimbot"
 # What an engine's client answers when it failed itself, before the container did anything.
 _ENGINE_FAILED: Final = 125
+_KILLED: Final = 128 + 9
 # Where the servers of others keep their data inside, and what they are told.
 _SERVERS: Final[Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]]] = {
     "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
@@ -72,9 +76,8 @@ class Containers:
         self.id = f"jimbot-{hashlib.sha256(str(home.path).encode()).hexdigest()[:8]}"
         groups = {appliance.service(name).group for name in self._services}
         self._cores, self.warnings = shares.cores_here(appliance, groups)
-        hosts = appliance.containers.subnet.hosts()
-        next(hosts)  # the bridge's own
-        self._address = str(next(hosts))
+        self._sockets = home.run / "containers"
+        self._published: list[asyncio.Server] = []
 
     async def begin(self) -> None:
         """Remove what an earlier run left, and make the network.
@@ -95,16 +98,15 @@ class Containers:
         for name in self._services:
             await self._check_image(name)
         await self._remove_all()
-        subnet = str(self._appliance.containers.subnet)
-        known = await self._call("network", "inspect", self.id, fails=True)
-        if known is not None and subnet not in known:
-            await self._call("network", "rm", self.id)
-            known = None
-        if known is None:
-            label = f"jimbot={self.id}"
-            create = ("network", "create", "--internal", "--subnet", subnet, "--label", label)
-            await self._call(*create, self.id)
+        self._sockets.mkdir(exist_ok=True, mode=0o700)
         await self._open_network()
+        ports = (
+            self._appliance.service(name).ports[label]
+            for name, labels in self._appliance.containers.publish.items()
+            if name in self._services
+            for label in labels
+        )
+        self._published = await forward.outwards(self._sockets, ports)
 
     def use(self, name: str, release: Release | None) -> None:
         self._releases.pop(name, None)
@@ -144,7 +146,7 @@ class Containers:
         return {}  # the engine's client is told what the container gets
 
     def address(self, name: str) -> str:
-        return self._address
+        return f"{health.SOCKETS}{self._sockets}"
 
     async def prepare(self, name: str) -> None:
         if await self._state("network", "{{.State.Running}}") != "true":
@@ -156,9 +158,11 @@ class Containers:
         self._pids.pop(name, None)
 
     async def why_ended(self, name: str, code: int) -> str:
+        memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
         if await self._state(name, "{{.State.OOMKilled}}") == "true":
-            memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
             return f"killed for taking more than its {memory} MB of memory"
+        if code == _KILLED:  # podman does not see the kernel do it under control groups 1
+            return f"killed, as happens to what takes more than its {memory} MB of memory"
         return f"{self._engine} could not run it" if code == _ENGINE_FAILED else ""
 
     def top(self, name: str, pid: int) -> int:
@@ -178,19 +182,19 @@ class Containers:
         await self._call("rm", "--force", self._name(name), fails=True)
 
     async def close(self) -> None:
+        for server in self._published:
+            server.close()
         await self._remove_all()
-        await self._call("network", "rm", self.id, fails=True)
 
     def _jimbot(self, name: str) -> list[str]:
         if name == "network":
-            return ["forward", self._address, *(str(port) for port in self._ports())]
+            return ["forward", _SOCKETS, *(str(port) for port in self._ports())]
         row = self._appliance.service(name)
         return list(row.command or _SERVERS.get(name, ("", {}, ()))[2])
 
     def _ports(self) -> list[int]:
-        """Of our services, which listen on loopback; the servers of others listen everywhere."""
         rows = [self._appliance.service(name) for name in self._services]
-        return [port for row in rows if row.command for port in row.ports.values()]
+        return [port for row in rows for port in row.ports.values()]
 
     def _name(self, name: str) -> str:
         return f"{self.id}-{name}"
@@ -236,23 +240,15 @@ class Containers:
     async def _open_network(self) -> None:
         """Start the container whose network the others share."""
         await self._call("rm", "--force", self._name("network"), fails=True)
-        publish = [
-            f"--publish=127.0.0.1:{self._appliance.service(name).ports[label]}:"
-            f"{self._appliance.service(name).ports[label]}"
-            for name, labels in self._appliance.containers.publish.items()
-            if name in self._services
-            for label in labels
-        ]
         first = next(name for name in self._services if self._appliance.service(name).command)
         await self._call(
             "run",
             "--detach",
             f"--name={self._name('network')}",
-            f"--network={self.id}",
-            f"--ip={self._address}",
-            "--memory=128m",
+            "--network=none",
+            f"--memory={_NETWORK_MB}m",
             "--pull=never",
-            *publish,
+            f"--volume={self._sockets}:{_SOCKETS}",
             *self._closed(ours=True),
             self.image(first),
             *self._command("network"),

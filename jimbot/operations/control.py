@@ -11,34 +11,26 @@ import json
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from jimbot.appliance import Home
 from jimbot.errors import JimbotError
 from jimbot.operations.errors import NotRunning, OperationError
+from jimbot.operations.forward import short
 
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
+_NAME = "control.sock"
 _LONGEST = 1 << 20
 
 
 def path(home: Home) -> Path:
-    return home.run / "control.sock"
-
-
-@contextmanager
-def _short(home: Home) -> Iterator[str]:
-    """The socket's path in few enough bytes (a socket's holds 107), however deep the home is."""
-    folder = os.open(home.run, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/control.sock"
-    finally:
-        os.close(folder)
+    return home.run / _NAME
 
 
 @asynccontextmanager
@@ -69,8 +61,8 @@ async def serving(home: Home, handlers: Mapping[str, Handler]) -> AsyncIterator[
     path(home).unlink(missing_ok=True)  # of a run that was killed; the lock says there is no other
     before = os.umask(0o177)
     try:
-        with _short(home) as short:
-            server = await asyncio.start_unix_server(talk, short, limit=_LONGEST)
+        with short(home.run) as folder:
+            server = await asyncio.start_unix_server(talk, f"{folder}/{_NAME}", limit=_LONGEST)
     finally:
         os.umask(before)
     try:
@@ -97,9 +89,9 @@ def call(home: Home, command: str, *, timeout_s: float, **arguments: Any) -> dic
         OperationError: it could not be done, or took longer than `timeout_s`.
     """
     try:
-        with socket.socket(socket.AF_UNIX) as connection, _short(home) as short:
+        with socket.socket(socket.AF_UNIX) as connection, short(home.run) as folder:
             connection.settimeout(timeout_s)
-            connection.connect(short)
+            connection.connect(f"{folder}/{_NAME}")
             connection.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
             with connection.makefile("rb") as file:
                 line = file.readline()

@@ -237,7 +237,10 @@ def _plan(home: Home, one: Generation, appliance: Appliance, status: dict[str, A
     if now is not None and now.number == one.number:
         return Plan(generation=one, changes=[], running=status is not None)
     todo = Plan(generation=one, changes=one.differs(now), running=status is not None)
-    if now is not None and one.number <= now.number and not todo.changes:
+    if now is not None and not todo.changes:
+        if one.number not in {each.number for each in generations.every(home)}:
+            todo.generation = now  # a draft of what is there already
+            return todo
         todo.changes = ["number"]  # asked for by its number, and the same in all else
     if status is None:
         return todo

@@ -1,39 +1,96 @@
-"""Passing connections on: from an address of this machine (or container) to its loopback."""
+"""Passing connections on between a closed network and this machine, over sockets in a folder.
+
+Inside (`inwards`) a socket `PORT.sock` leads to each of the network's ports; outside (`outwards`)
+a port of this machine's loopback leads to such a socket. Nothing else goes in or out.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
 
-from jimbot.service import stop_event
+_CHUNK: Final = 64 << 10
+_CONNECT_S: Final = 5.0
 
-_CHUNK = 64 << 10
-_CONNECT_S = 5.0
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def run(address: str, ports: list[int]) -> None:
-    """Pass each of `ports` of `address` on to the same one of loopback, until SIGTERM.
+def name(port: int) -> str:
+    return f"{port}.sock"
+
+
+@contextmanager
+def short(folder: Path) -> Iterator[str]:
+    """A folder's path in few enough bytes (a socket's holds 107), however deep it lies.
 
     Raises:
-        OSError: one of them is taken.
+        OSError: there is no such folder.
     """
-    stop = stop_event()
-    async with AsyncExitStack() as stack:
-        for port in ports:
-            await stack.enter_async_context(await _listen(address, port))
-        await stop.wait()
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
-async def _listen(address: str, port: int) -> asyncio.Server:
+async def inwards(folder: Path, ports: Iterable[int]) -> list[asyncio.Server]:
+    """Have each `PORT.sock` in a folder lead to that port of loopback."""
+    servers = []
+    for port in ports:
+        (folder / name(port)).unlink(missing_ok=True)
+        with short(folder) as path:
+            there = _passing(lambda port=port: asyncio.open_connection("127.0.0.1", port))  # type: ignore[misc]
+            servers.append(await asyncio.start_unix_server(there, f"{path}/{name(port)}"))
+    return servers
+
+
+async def onwards(address: str, ports: Iterable[int]) -> list[asyncio.Server]:
+    """Have each port of an address lead to the same one of loopback, where a network has one that
+    may be reached (NixOS' and Compose's internal ones).
+
+    Raises:
+        OSError: a port is taken.
+    """
+    servers = []
+    for port in ports:
+        there = _passing(lambda port=port: asyncio.open_connection("127.0.0.1", port))  # type: ignore[misc]
+        servers.append(await asyncio.start_server(there, address, port))
+    return servers
+
+
+async def outwards(folder: Path, ports: Iterable[int]) -> list[asyncio.Server]:
+    """Have each port of loopback lead to its socket in a folder.
+
+    Raises:
+        OSError: a port is taken.
+    """
+
+    async def connect(port: int) -> Ends:
+        with short(folder) as path:
+            return await asyncio.open_unix_connection(f"{path}/{name(port)}")
+
+    servers = []
+    for port in ports:
+        there = _passing(lambda port=port: connect(port))  # type: ignore[misc]
+        servers.append(await asyncio.start_server(there, "127.0.0.1", port))
+    return servers
+
+
+def _passing(
+    connect: Callable[[], Awaitable[Ends]],
+) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
     async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError):
-            there = await asyncio.wait_for(
-                asyncio.open_connection("127.0.0.1", port, limit=_CHUNK), _CONNECT_S
-            )
+            there = await asyncio.wait_for(connect(), _CONNECT_S)
             await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
+            there[1].close()
         writer.close()
 
-    return await asyncio.start_server(passed, address, port, limit=_CHUNK)
+    return passed
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -98,7 +98,7 @@ def lock(home: Home) -> Iterator[None]:
 def every(home: Home) -> list[Generation]:
     """All that are whole, oldest first."""
     found = []
-    for path in folder(home).glob("*/generation.json"):
+    for path in folder(home).glob("[0-9]*/generation.json"):
         with suppress(OSError, ValidationError):
             found.append(Generation.model_validate_json(path.read_bytes()))
     return sorted(found, key=lambda each: each.number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -13,6 +14,12 @@ from pydantic import BaseModel, Field, ValidationError
 from jimbot.appliance import Appliance, Home, Service
 from jimbot.appliance.model import HealthCheck
 from jimbot.operations import state
+from jimbot.operations.forward import name as name_of_socket
+from jimbot.operations.forward import short
+
+SOCKETS = "unix:"
+"""What an address begins with that is a folder of sockets, one for each port."""
+_HUNG_UP_S = 0.25
 
 
 class ServiceHealth(BaseModel):
@@ -56,7 +63,7 @@ def expected(appliance: Appliance, home: Home) -> list[str]:
 async def check(
     appliance: Appliance, name: str, client: httpx.AsyncClient, address: str = "127.0.0.1"
 ) -> ServiceHealth:
-    """Ask one service of the table, which is at `address`.
+    """Ask one service of the table, which is at `address`: loopback, or a folder of sockets.
 
     Raises:
         TableError: the table has no such service.
@@ -70,25 +77,54 @@ async def ask(
     """Ask the service of one row of the table."""
     if service.health is None:
         return ServiceHealth(status="unknown", reason="the table has no health check for it")
-    port = service.ports[service.health.port]
+    how, port = service.health, service.ports[service.health.port]
     try:
-        async with asyncio.timeout(service.health.timeout_s):
-            if service.health.kind == "tcp":
+        async with asyncio.timeout(how.timeout_s):
+            if address.startswith(SOCKETS):
+                with short(Path(address.removeprefix(SOCKETS))) as folder:
+                    return await _ask_socket(f"{folder}/{name_of_socket(port)}", port, how)
+            if how.kind == "tcp":
                 return await _ask_tcp(address, port)
-            return await _ask_http(client, address, port, service.health)
+            return await _ask_http(client, port, how)
     except (TimeoutError, httpx.TimeoutException):
         return ServiceHealth(
             status="fail",
-            reason=f"no answer on port {port} within {service.health.timeout_s:g} s",
+            reason=f"no answer on port {port} within {how.timeout_s:g} s",
             hint=f"Read the log of {name}; restart the appliance if it hangs",
             unanswered=True,
         )
-    except (httpx.ConnectError, ConnectionRefusedError):
-        return ServiceHealth(
-            status="fail", reason=f"nothing listens on port {port}", hint="Start it: jimbot up"
-        )
+    except (httpx.ConnectError, ConnectionRefusedError, FileNotFoundError, httpx.ReadError):
+        return _nobody(port)
     except (httpx.HTTPError, OSError) as error:
         return ServiceHealth(status="unknown", reason=f"port {port} could not be asked: {error}")
+
+
+def _nobody(port: int) -> ServiceHealth:
+    return ServiceHealth(
+        status="fail", reason=f"nothing listens on port {port}", hint="Start it: jimbot up"
+    )
+
+
+async def _ask_socket(path: str, port: int, how: HealthCheck) -> ServiceHealth:
+    """Ask by the socket that leads to a port of a closed network; it is hung up at once where
+    nobody listens behind it."""
+    if how.kind == "http":
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path)) as client:
+            try:
+                return await _ask_http(client, port, how)
+            except httpx.RemoteProtocolError:
+                return _nobody(port)
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        async with asyncio.timeout(min(_HUNG_UP_S, how.timeout_s / 2)):
+            said = await reader.read(1)
+    except TimeoutError:
+        said = b"nothing, but it listens"
+    finally:
+        writer.close()
+    if not said:
+        return _nobody(port)
+    return ServiceHealth(status="ok", reason=f"port {port} accepts connections")
 
 
 async def _ask_tcp(address: str, port: int) -> ServiceHealth:
@@ -98,15 +134,8 @@ async def _ask_tcp(address: str, port: int) -> ServiceHealth:
     return ServiceHealth(status="ok", reason=f"port {port} accepts connections")
 
 
-async def _ask_http(
-    client: httpx.AsyncClient, address: str, port: int, how: HealthCheck
-) -> ServiceHealth:
-    # The Host that services know, whichever way leads to them.
-    response = await client.get(
-        f"http://{address}:{port}{how.path}",
-        timeout=how.timeout_s,
-        headers={"Host": f"127.0.0.1:{port}"},
-    )
+async def _ask_http(client: httpx.AsyncClient, port: int, how: HealthCheck) -> ServiceHealth:
+    response = await client.get(f"http://127.0.0.1:{port}{how.path}", timeout=how.timeout_s)
     try:
         return ServiceHealth.model_validate_json(response.content)
     except ValidationError:

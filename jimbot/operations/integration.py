@@ -38,6 +38,8 @@ from jimbot.mcp.messages import PROTOCOL
 from jimbot.operations import control, health
 from jimbot.operations.drill import _on_free_ports
 from jimbot.operations.errors import OperationError
+from jimbot.operations.forward import name as name_of_socket
+from jimbot.operations.forward import short
 from jimbot.policy import make
 from jimbot.security import tokens
 
@@ -318,15 +320,18 @@ def _dashboard(appliance: Appliance, home: Home) -> str:
     return f"{len(asked)} answers"
 
 
-def _client(appliance: Appliance, name: str, home: Home) -> httpx.Client:
+@contextmanager
+def _client(appliance: Appliance, name: str, home: Home) -> Iterator[httpx.Client]:
     """To one service of ours, wherever it is."""
-    row = appliance.service(name)
-    address = health.addresses(home).get(name, "127.0.0.1")
-    port = row.ports["http"]
-    host = {"Host": f"127.0.0.1:{port}"}
-    return httpx.Client(
-        base_url=f"http://{address}:{port}",
-        headers={**tokens.headers(home), **host},
-        trust_env=False,
-        timeout=_HTTP_S,
-    )
+    port = appliance.service(name).ports["http"]
+    address = health.addresses(home).get(name, "")
+    closed = address.startswith(health.SOCKETS)
+    with short(Path(address.removeprefix(health.SOCKETS)) if closed else home.path) as folder:
+        uds = f"{folder}/{name_of_socket(port)}" if closed else None
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers=tokens.headers(home),
+            transport=httpx.HTTPTransport(uds=uds),
+            timeout=_HTTP_S,
+        ) as client:
+            yield client
