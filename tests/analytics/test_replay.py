@@ -9,7 +9,7 @@ import pytest
 
 from jimbot.analytics import replay as replaying
 from jimbot.appliance import Home
-from jimbot.events import Event, open_log, stream_of
+from jimbot.events import Event
 from jimbot.events.games import GameRecorder
 from jimbot.game import ActionKind, Run
 from jimbot.policy import make
@@ -207,12 +207,7 @@ def test_only_games_with_a_replay_paged(analytics: Analytics, home: Home) -> Non
         kept.append(more[0].payload["game_id"])
         events += more
     add(home, events)
-    with_log = open_log(home, read_only=True)
-    try:
-        assert stream_of(events[0])
-        analytics.caught_up(with_log.position())
-    finally:
-        with_log.close()
+    analytics.caught_up(len(events))
     seen: list[str] = []
     before: int | None = None
     while True:
