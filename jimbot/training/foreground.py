@@ -74,7 +74,7 @@ def run(
         start = imitate(appliance, home, preset, stop=stop, told=told)
     if stop.is_set():
         return Progress()
-    curve = Curve(home.path, appliance.training.stake)
+    curve = Curve(home.path)
     plan = Plan(
         share=preset.share,
         connect=lambda _: cluster.local(home, preset.share),
@@ -161,12 +161,10 @@ class Curve:
 
     Args:
         directory: where the files are.
-        stake: for the picture's title.
     """
 
-    def __init__(self, directory: Path, stake: str) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._stake = stake
         self._began = time.monotonic()
         self.points: list[dict[str, Any]] = []
         try:

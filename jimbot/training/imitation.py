@@ -249,6 +249,7 @@ def learn(
     import torch
     from torch.nn.functional import cross_entropy, smooth_l1_loss
 
+    torch.set_num_threads(1)  # the network is too small for more, see `driver.configure`
     rng = np.random.default_rng(seed)
     held_out = lessons.game % _HELD_OUT == 0
     known, unknown = np.flatnonzero(~held_out), np.flatnonzero(held_out)
