@@ -129,6 +129,16 @@ def _play(at: dict[str, float]) -> Dashboard:
                 ),
             ),
             Panel(
+                "Mean ante on held-out seeds",
+                "short",
+                (Query("jimbot_trainer_evaluation_ante", "ante"),),
+            ),
+            Panel(
+                "Win rate on held-out seeds",
+                "percentunit",
+                (Query("jimbot_trainer_evaluation_win_rate", "win rate"),),
+            ),
+            Panel(
                 "Win rate by policy",
                 "percentunit",
                 (
