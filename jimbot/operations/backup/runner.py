@@ -30,6 +30,7 @@ from jimbot.operations.backup import dumps, lock, manifest, record, servers
 from jimbot.operations.backup.errors import BackupError, NotSetUp
 from jimbot.operations.backup.manifest import Manifest
 from jimbot.operations.backup.restic import Repository, Snapshot
+from jimbot.security.secrets import MANAGED
 
 Say = Callable[[str], None]
 CONFIGURATION = "configuration"
@@ -100,7 +101,9 @@ def repository(appliance: Appliance, home: Home) -> Repository:
             f"there is no password for the backups at {place.password}",
             hint="Make one: jimbot backup init; or put that of an older repository there",
         )
-    if stat.S_IMODE(place.password.stat().st_mode) & 0o077:
+    # systemd's credentials are guarded by an access list, which shows as the group's.
+    guarded = MANAGED in place.password.resolve().parents
+    if not guarded and stat.S_IMODE(place.password.stat().st_mode) & 0o077:
         raise NotSetUp(
             f"{place.password} can be read by others", hint=f"Run: chmod 600 {place.password}"
         )
