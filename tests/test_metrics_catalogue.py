@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
+from jimbot.analytics import exposition, machine
+from jimbot.analytics.families import Page
 from jimbot.appliance.rules import DEFINITIONS, Quantile, Ratio
 from jimbot.cli import COMMANDS
-from scripts.metrics_catalogue import PAGE, Entry, entries, page
+from scripts.metrics_catalogue import PAGE, Entry, _registries, entries, page
 
 ENTRIES = entries()
 
@@ -26,6 +34,35 @@ def test_names_and_units_are_by_prometheus_convention(entry: Entry) -> None:
     assert not re.search(r"_(ms|msec|milliseconds|mb|kb|minutes|hours|percent)(_|$)", entry.name)
     assert len(entry.text) > 5
     assert not set(entry.labels) & {"le", "quantile", "job", "instance", "game", "session"}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.parametrize("service", ["analytics", "claude", "mcp", "trainer"])
+def test_prometheus_has_nothing_against_what_is_exposed(service: str) -> None:
+    registry = CollectorRegistry(auto_describe=False)
+    if service == "analytics":
+        registry.register(_Everything())
+    else:
+        registry = _registries()[service]
+        for collector in list(registry._collector_to_names):
+            if labels := getattr(collector, "_labelnames", ()):
+                collector.labels(*labels)  # type: ignore[attr-defined]
+    text = generate_latest(registry)
+    assert text.count(b"# HELP") > 5
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60
+    )
+    assert (checked.returncode, checked.stderr) == (0, b"")
+
+
+class _Everything(Collector):
+    """Every family of analytics with a figure."""
+
+    def collect(self) -> Iterator[Metric]:
+        page = Page([*exposition.FAMILIES, *machine.FAMILIES])
+        for family in (*exposition.FAMILIES, *machine.FAMILIES):
+            page.set(family.name, 1.0, *family.labels)
+        return iter(page)
 
 
 def test_no_two_services_expose_one_metric() -> None:
