@@ -21,6 +21,9 @@ let
     else
       throw "services.jimbot: the table asks for something every ${toString hours} hours; a timer does hours below 24, 24 and 168";
 
+  # The repository, where it is a folder of this machine.
+  local = lib.optionalString (lib.hasPrefix "/" cfg.backup.repository) cfg.backup.repository;
+
   timer = hours: {
     wantedBy = [ "timers.target" ];
     timerConfig = {
@@ -48,7 +51,7 @@ let
       StateDirectoryMode = "0700";
       CacheDirectory = "jimbot-backup";
       CacheDirectoryMode = "0700";
-      ReadWritePaths = lib.optional (lib.hasPrefix "/" cfg.backup.repository) cfg.backup.repository;
+      ReadWritePaths = lib.optional (local != "") local;
       Slice = "jimbot.slice";
       # What plays and trains goes first.
       CPUSchedulingPolicy = "batch";
@@ -77,6 +80,11 @@ let
       };
   };
 
+  needsRepository = {
+    requires = [ "jimbot-backup-init.service" ];
+    after = [ "jimbot-backup-init.service" ];
+  };
+
   kinds = [
     "hourly"
     "daily"
@@ -97,15 +105,46 @@ in
               position: kind:
               lib.nameValuePair "jimbot-backup-${kind}" (
                 withRepository (task "${kind} backup" "backup run --kind ${kind}")
+                // needsRepository
                 // {
                   # Two at midnight wait for each other, and find no lock.
-                  after = map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
+                  after = [ "jimbot-backup-init.service" ] ++ map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
                 }
               )
             ) kinds
           )
           // {
-            jimbot-drill = withRepository (task "restoring the newest backup to see that it can be" "drill");
+            # The repository is made before the first backup goes into it.
+            jimbot-backup-init = lib.recursiveUpdate (withRepository (
+              task "repository of the backups" "backup init"
+            )) { serviceConfig.RemainAfterExit = true; };
+            # Never by itself: `systemctl start jimbot-restore` stops the services, and puts the newest
+            # backup that holds in the place of the home, which is kept under another name.
+            jimbot-restore =
+              let
+                units = map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.programs);
+              in
+              lib.recursiveUpdate
+                (withRepository (task "coming back from the newest backup" "restore --yes"))
+                {
+                  conflicts = [ "jimbot.target" ];
+                  after = [ "jimbot.target" ] ++ units;
+                  serviceConfig = {
+                    # It takes the home's place, which its owner may not.
+                    User = "root";
+                    Group = "root";
+                    AmbientCapabilities = "";
+                    CapabilityBoundingSet = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER";
+                    PrivateUsers = false;
+                    SystemCallFilter = [ "@system-service" ];
+                    StateDirectory = "";
+                    ReadWritePaths = [ "/var/lib" ] ++ lib.optional (local != "") local;
+                    ExecStartPost = "${pkgs.coreutils}/bin/chown -R ${identity.user}:${identity.user} ${identity.home}";
+                  };
+                };
+            jimbot-drill =
+              withRepository (task "restoring the newest backup to see that it can be" "drill")
+              // needsRepository;
           };
         systemd.timers =
           lib.listToAttrs (
@@ -114,8 +153,8 @@ in
           // {
             jimbot-drill = timer table.maintenance.drill_hours;
           };
-        systemd.tmpfiles.rules = lib.optional (lib.hasPrefix "/" cfg.backup.repository)
-          "d ${cfg.backup.repository} 0700 ${identity.user} ${identity.user} -";
+        systemd.tmpfiles.rules = lib.optional (local != "")
+          "d ${local} 0700 ${identity.user} ${identity.user} -";
       })
     ]
   );

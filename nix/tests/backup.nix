@@ -15,19 +15,19 @@
     }
   ];
   testScript = ''
-    machine.succeed("jimbot play --auto --seed BACKUP --policy heuristic", timeout=300)
+    machine.execute("runuser -u jimbot -- jimbot game serve --port 12346 >&2 &")
+    machine.wait_for_open_port(12346)
+    machine.succeed(
+        "runuser -u jimbot -- jimbot play --game balatrobot --auto --no-advice"
+        " --seed BACKUP --policy heuristic",
+        timeout=300,
+    )
     machine.succeed("systemctl start jimbot-backup-weekly.service", timeout=300)
     before = machine.succeed("runuser -u jimbot -- jimbot games list")
     # The drill restores into a scratch home and compares counts and hashes.
     machine.succeed("systemctl start jimbot-drill.service", timeout=300)
-    machine.succeed("systemctl stop jimbot.target")
-    machine.succeed(
-        "cd /var/lib/jimbot && JIMBOT_BACKUP=/var/backup/jimbot"
-        " systemd-run --wait --pipe --collect -p User=jimbot -p StateDirectory=jimbot"
-        " -p LoadCredential=backup:/etc/jimbot-backup-password -E JIMBOT_BACKUP=/var/backup/jimbot"
-        " -E JIMBOT_HOME=/var/lib/jimbot /run/current-system/sw/bin/jimbot restore --yes",
-        timeout=300,
-    )
+    machine.succeed("systemctl stop jimbot.target && rm -rf /var/lib/jimbot/events")
+    machine.succeed("systemctl start jimbot-restore.service", timeout=300)
     machine.succeed("systemctl start jimbot.target")
     machine.succeed(f"jimbot health {services} --wait --timeout 60")
     after = machine.succeed("runuser -u jimbot -- jimbot games list")

@@ -85,13 +85,32 @@ holds "it is tried for ever" "$(show jimbot-claude ActiveState)" test "$(show ji
 rm -r /run/systemd/system/jimbot-claude.service.d; systemctl daemon-reload; systemctl restart jimbot-claude
 holds "and is well once it can be" "$(show jimbot-claude ActiveState)" active jimbot-claude
 
-# Backups, a drill, timers.
+# Backups, a drill, a restore, timers.
+runuser -u jimbot -- $JIMBOT game serve --port 12346 >/tmp/served 2>&1 &
+served=$!
+soon 300 bash -c 'exec 3<>/dev/tcp/127.0.0.1/12346' 2>/dev/null
+timeout 600 runuser -u jimbot -- $JIMBOT play --game balatrobot --auto --no-advice --seed NIXVM --policy heuristic >/tmp/play 2>&1
+same "a game goes through the WebSocket into the log" 0 $?
+kill $served; tail -3 /tmp/play
+holds "it is in the log" "$(runuser -u jimbot -- $JIMBOT games list 2>&1 | tail -1)" \
+  bash -c "runuser -u jimbot -- $JIMBOT games list 2>&1 | grep -q NIXVM"
 systemctl start jimbot-backup-weekly
 same "a weekly backup" success "$(show jimbot-backup-weekly Result)"
 [ "$(show jimbot-backup-weekly Result)" = success ] || journalctl -o cat -n 20 -u jimbot-backup-weekly
 systemctl start jimbot-drill
 same "a drill restores it" success "$(show jimbot-drill Result)"
 [ "$(show jimbot-drill Result)" = success ] || journalctl -o cat -n 20 -u jimbot-drill
+# What is lost comes back: the log goes, a restore brings it, and all are well with it.
+before=$(runuser -u jimbot -- $JIMBOT games list --json 2>/dev/null | sha256sum)
+systemctl stop jimbot.target; rm -rf /var/lib/jimbot/events
+systemctl start jimbot-restore
+same "a restore after the log is lost" success "$(show jimbot-restore Result)"
+[ "$(show jimbot-restore Result)" = success ] || journalctl -o cat -n 20 -u jimbot-restore
+same "the home is its owner's" "jimbot 700" "$(stat -c '%U %a' /var/lib/jimbot)"
+systemctl start jimbot.target
+for service in $SERVICES; do soon 900 active "jimbot-$service"; done
+same "all are well after it" 0 "$($JIMBOT health $SERVICES >/dev/null; echo $?)"
+same "the games are those of before" "$before" "$(runuser -u jimbot -- $JIMBOT games list --json 2>/dev/null | sha256sum)"
 holds "five timers wait" "$(systemctl list-timers --all --plain --no-legend 'jimbot*' | awk '{print $(NF-1)}' | tr '\n' ' ')" \
   test "$(systemctl list-timers --all --plain --no-legend 'jimbot*' | wc -l)" = 5
 ran() { [ -n "$(show jimbot-retain ExecMainExitTimestamp)" ]; }
