@@ -23,7 +23,10 @@ from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
 from jimbot.training.errors import TrainingError
 
+_log = logging.getLogger(__name__)
+
 NODE_IP = "127.0.0.1"
+ATTEMPTS = 3
 
 # What Ray reads at import and hands on to its own processes.
 _SETTINGS = {
@@ -163,21 +166,43 @@ def connect(
     return True
 
 
-def local(home: Home, share: TrainingShare) -> bool:
-    """Start a Ray for this process alone, without a head of the appliance; it ends with us."""
+def local(home: Home, share: TrainingShare, *, stopped: Callable[[], bool]) -> bool:
+    """Start a Ray for this process alone, without a head of the appliance; it ends with us.
+
+    Returns:
+        False when `stopped` says so.
+
+    Raises:
+        TrainingError: it does not come up.
+    """
     import ray
 
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    ray.init(
-        num_cpus=share.env_runners,
-        object_store_memory=share.object_store_mb * 2**20,
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-        _node_ip_address=NODE_IP,
-        _temp_dir=str(scratch(home) / "ray"),
-    )
-    return True
+    for attempt in range(1, ATTEMPTS + 1):
+        if stopped():
+            return False
+        try:
+            ray.init(
+                num_cpus=share.env_runners,
+                object_store_memory=share.object_store_mb * 2**20,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                _node_ip_address=NODE_IP,
+                _temp_dir=str(scratch(home) / "ray"),
+            )
+            return True
+        # Ray gives its node 30 s, which a busy machine may need more than once; it raises a bare
+        # Exception then.
+        except Exception as error:
+            ray.shutdown()
+            if attempt == ATTEMPTS:
+                raise TrainingError(
+                    f"Ray does not come up: {str(error).splitlines()[0]}",
+                    hint=f"See {scratch(home) / 'ray'}, and whether the machine is too busy",
+                ) from error
+            _log.warning("Ray did not come up, once more: %s", str(error).splitlines()[0])
+    return False
 
 
 def _listens(port: int) -> bool:

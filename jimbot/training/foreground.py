@@ -77,7 +77,7 @@ def run(
     curve = Curve(home.path)
     plan = Plan(
         share=preset.share,
-        connect=lambda _: cluster.local(home, preset.share),
+        connect=lambda stopped: cluster.local(home, preset.share, stopped=stopped),
         start=start,
         events=None,
         pauses=Pauses(appliance.training.off_peak),
