@@ -82,7 +82,7 @@ def restore(
         BackupError: JimBot runs there, something is there and `yes` is not given, or no backup
             holds. What was there is as it was.
     """
-    to = Home((target or home.path).absolute())
+    to = Home((target or home.path).resolve())  # a link stays where it is
     with ExitStack() as stack:
         stack.enter_context(lock.held(home, "restore"))
         stack.enter_context(_at_rest(to))

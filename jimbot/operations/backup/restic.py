@@ -96,7 +96,7 @@ class Repository:
         } | {
             "RESTIC_REPOSITORY": place.repository,
             "RESTIC_PASSWORD_FILE": str(place.password),
-            "RESTIC_CACHE_DIR": str(cache),
+            "RESTIC_CACHE_DIR": os.environ.get("RESTIC_CACHE_DIR", str(cache)),
             "RESTIC_PROGRESS_FPS": "0.2",
         }
 

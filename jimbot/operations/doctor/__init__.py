@@ -27,17 +27,17 @@ from jimbot.operations.doctor.finding import Check, Finding, Patient, Severity
 __all__ = ["CHECKS", "Check", "Finding", "Patient", "Severity", "examine", "exit_code", "mend"]
 
 CHECKS = (
-    Check("services", "what runs, and how it is", services.look),
-    Check("memory", "of services and of the machine, and whether it grows", memory.look),
-    Check("ray", "the object store and what was spilled", ray.look),
-    Check("gpu", "its state, its memory, and what training uses", gpu.look),
-    Check("network", "ports, and names that services need", network.look),
-    Check("stores", "whether each opens, and is up to date", stores.look),
-    Check("disk", "space, growth, days left", disk.look),
-    Check("clock", "whether it is right, and was", clock.look),
-    Check("certificates", "how long they hold", certificates.look),
-    Check("secrets", "whether others can read them", secrets.look),
-    Check("backups", "their age, and what they need", backups.look),
+    Check("services", services.look),
+    Check("memory", memory.look),
+    Check("ray", ray.look),
+    Check("gpu", gpu.look),
+    Check("network", network.look),
+    Check("stores", stores.look),
+    Check("disk", disk.look),
+    Check("clock", clock.look),
+    Check("certificates", certificates.look),
+    Check("secrets", secrets.look),
+    Check("backups", backups.look),
 )
 
 _MEND_S = 600.0

@@ -47,5 +47,4 @@ class Check(NamedTuple):
     """A group of findings; `look` raises nothing on purpose."""
 
     name: str
-    about: str
     look: Callable[[Patient], Iterable[Finding]]

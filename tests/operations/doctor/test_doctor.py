@@ -66,7 +66,7 @@ def test_a_check_that_breaks_is_not_well(
     def breaks(patient: Patient) -> Iterable[Finding]:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(doctor, "CHECKS", (Check("odd", "", breaks),))
+    monkeypatch.setattr(doctor, "CHECKS", (Check("odd", breaks),))
     found = doctor.examine(appliance, home)
     assert severities(found) == {"not checked: ZeroDivisionError: oh": "unknown"}
     assert doctor.exit_code(found) == 2
