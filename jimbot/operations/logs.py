@@ -460,6 +460,7 @@ class Follower:
                 self._open.pop(name).close()
                 if self._attach(name, at_end=False):
                     found += self._rest(name)
+        self._relate(found)
         return sorted((it for it in found if self._wanted.takes(it)), key=lambda it: it.time)
 
     def close(self) -> None:
@@ -467,6 +468,17 @@ class Follower:
             file.close()
         if self._journal:
             self._journal.close()
+
+    def _relate(self, lines: Iterable[Line]) -> None:
+        """What has a correlation id in common with a line of the game belongs to it too."""
+        if not self._wanted.game:
+            return
+        new = {
+            str(line.fields["correlation_id"])
+            for line in lines
+            if line.fields.get("game") == self._wanted.game and "correlation_id" in line.fields
+        }
+        self._wanted = self._wanted._replace(related=self._wanted.related | new)
 
     def _from_journal(self) -> list[Line]:
         now = datetime.now(UTC)

@@ -183,6 +183,18 @@ def test_following_sees_new_lines_new_services_and_turned_over_files(home: Home)
     follower.close()
 
 
+def test_following_a_game_sees_what_belongs_to_it(home: Home) -> None:
+    follower = Follower(home, Wanted(game="g1"))
+    LogFile(home, "claude").write(_line("no game known", at=1, correlation_id="c1"))
+    LogFile(home, "mcp").write(
+        _line("of g1", at=2, game="g1", correlation_id="c1") + _line("of g2", at=3, game="g2")
+    )
+    assert [line.message for line in follower.poll()] == ["no game known", "of g1"]
+    LogFile(home, "claude").write(_line("later", at=4, correlation_id="c1"))
+    assert [line.message for line in follower.poll()] == ["later"]
+    follower.close()
+
+
 def test_a_process_speaks_through_a_pipe_and_its_orphans_delay_nobody(home: Home) -> None:
     said = (
         "import subprocess, sys; print('up', flush=True); print('to stderr', file=sys.stderr);"
