@@ -198,9 +198,9 @@ class Tuning(NamedTuple):
         horizon: from this ante on it is too late for what pays in the long run.
     """
 
-    strong: float = 0.9
-    fair: float = 0.5
-    poor: float = 0.2
+    strong: float = 0.5
+    fair: float = 0.2
+    poor: float = -0.1
     kept_fair: int = 15
     kept_poor: int = 5
     weak: float = 0.5
