@@ -97,6 +97,7 @@ class Containers:
             )
         for name in self._services:
             await self._check_image(name)
+        self._unpublish()
         await self._remove_all()
         self._sockets.mkdir(exist_ok=True, mode=0o700)
         await self._open_network()
@@ -182,9 +183,12 @@ class Containers:
         await self._call("rm", "--force", self._name(name), fails=True)
 
     async def close(self) -> None:
+        self._unpublish()
+        await self._remove_all()
+
+    def _unpublish(self) -> None:
         for server in self._published:
             server.close()
-        await self._remove_all()
 
     def _jimbot(self, name: str) -> list[str]:
         if name == "network":
@@ -262,6 +266,8 @@ class Containers:
         )
         last = (network or "").split()
         for container in [it for it in (listed or "").split() if it not in last] + last:
+            if container in last:
+                await self._call("kill", container, fails=True)  # it holds nothing
             await self._call("rm", "--force", container, fails=True)
 
     async def _check_image(self, name: str) -> None:

@@ -114,9 +114,9 @@ async def up(
             preflight.check_ports(appliance, services)
             runtime = Native(appliance, home, services, scale=scale)
         else:
+            preflight.check_ports(appliance, services, only=appliance.containers.publish)
             runtime = Containers(appliance, home, services, engine=wish.engine, scale=scale)
             await runtime.begin()
-            preflight.check_ports(appliance, services, only=appliance.containers.publish)
         run = _Run(appliance, home, wish, view, services, profile, runtime, generation)
         return await run.until_done()
 

@@ -278,10 +278,9 @@ def test_what_an_earlier_run_left_is_removed(site: Site) -> None:
 
 
 def test_a_missing_image_or_engine_is_said_so(site: Site, home: Home) -> None:
-    table = site.appliance.model_dump(mode="json")
-    for row in table["services"].values():
-        row["image"] = "jimbot-claude"
-    other = Appliance.model_validate(table)
+    rows = site.appliance.services.items()
+    services = {name: row.model_copy(update={"image": "jimbot-claude"}) for name, row in rows}
+    other = site.appliance.model_copy(update={"services": services})
     with pytest.raises(OperationError, match="podman has no image jimbot-claude:") as missing:
         asyncio.run(Containers(other, home, site.ports, engine="podman").begin())
     assert "nix build .#images" in missing.value.hint
