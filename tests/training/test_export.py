@@ -15,6 +15,7 @@ import pytest
 import torch
 from ray.rllib.core.columns import Columns
 
+import jimbot.policy as policy_room
 from jimbot.appliance import Home
 from jimbot.cli.export import command
 from jimbot.env.environment import BalatroEnv
@@ -24,7 +25,7 @@ from jimbot.policy.network import Network, NetworkPolicy
 from jimbot.policy.weights import FILE_NAME
 from jimbot.training import checkpoints, export
 from jimbot.training.errors import TrainingError
-from jimbot.training.module import ILLEGAL, RowsModule
+from jimbot.training.module import ILLEGAL, SIZE, RowsModule
 from tests.policy.networks import untrained
 from tests.policy.test_network import moments
 from tests.training.conftest import Services
@@ -110,6 +111,20 @@ def test_numpy_chooses_what_torch_chooses() -> None:
 @pytest.mark.slow
 def test_numpy_chooses_what_torch_chooses_on_10_000_states() -> None:
     compare(untrained(3, width=64, embedding=16), 64, 16, 10_000)
+
+
+SHIPPED = Path(policy_room.__file__).parent / policy_room.SHIPPED
+
+
+def test_the_shipped_policy_chooses_what_torch_chooses() -> None:
+    arrays, _ = weights.read(SHIPPED)
+    compare(arrays, SIZE["width"], SIZE["embedding"], 600)
+
+
+@pytest.mark.slow
+def test_the_shipped_policy_chooses_what_torch_chooses_on_10_000_states() -> None:
+    arrays, _ = weights.read(SHIPPED)
+    compare(arrays, SIZE["width"], SIZE["embedding"], 10_000)
 
 
 def test_weights_that_rllib_has_saved_are_read(home: Home, tmp_path: Path) -> None:
@@ -213,6 +228,33 @@ def test_no_checkpoint_says_how_to_get_one(home: Home) -> None:
     assert "no whole checkpoint" in done.stderr
     assert "jimbot up" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_encrypted_checkpoint_is_exported_with_its_key(home: Home, tmp_path: Path) -> None:
+    pyrage = pytest.importorskip("pyrage")
+    key = pyrage.x25519.Identity.generate()
+    identity = home.path / "secrets" / "checkpoint-identity"
+    identity.parent.mkdir(exist_ok=True)
+    identity.write_text(str(key))
+    identity.chmod(0o600)
+    arrays = untrained()
+
+    def write(path: Path) -> None:
+        module = path / export.MODULE
+        module.parent.mkdir(parents=True)
+        module.write_bytes(pickle.dumps(arrays))
+        (path / export.PROGRESS).write_text(json.dumps({"steps": 100}))
+
+    seal = checkpoints.Seal(str(key.to_public()))
+    checkpoints.save(home.checkpoints, 100, write, keep=9, seal=seal)
+    done = run_command(home)
+    assert done.returncode == 0, done.stderr
+    written, _ = weights.read(home.path / FILE_NAME)
+    assert all((written[name] == array).all() for name, array in arrays.items())
+    identity.unlink()
+    done = run_command(home)
+    assert done.returncode == 2
+    assert "age identity" in done.stderr
 
 
 class Evil:
