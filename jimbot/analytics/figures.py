@@ -48,13 +48,13 @@ from jimbot.metrics.wilson import Z95, wilson
 MINUTE, HOUR, DAY = queries.MINUTE, queries.HOUR, queries.DAY
 _END_OF_TIME = 1 << 53
 _BEST_HAND_S, _CATCHING_UP_S = 300.0, 5.0
-_CURVES_KEPT = 64
+_ANSWERS_KEPT = 64
 _STARTS, _STARTS_READ = 200, 2000
 _LIVE_S, _LIVE_STARTS = 1.5, 24
 _LIVE_LONGEST_MS, _LIVE_SILENT_MS = 12 * HOUR, 10 * MINUTE
 _LEAST_FOR_AN_INTERVAL, _LEAST_FOR_A_RANK = 5, 3
 _EVALUATIONS_READ, _EVALUATIONS_SHOWN = 2000, 200
-_PAIRS_READ, _KNOWLEDGE_MS = 2000, 5_000_000
+_PAIRS_READ, _KNOWLEDGE_S = 2000, 5.0
 BUCKETS = 96  # a chart's points: more than a phone shows, fewer than one sees apart
 
 S = TypeVar("S", bound=Store)
@@ -84,8 +84,8 @@ class Figures:
         self._live: tuple[float, list[LiveGame]] | None = None
         self._ended: dict[str, None] = {}
         self._first_game_at: int | None = None
-        self._curves_lock = threading.Lock()
-        self._curves: dict[Hashable, tuple[float, Any]] = {}
+        # Apart, since the graph may keep one waiting.
+        self._curves, self._knowledge = _Answers(), _Answers()
 
     def summary(self) -> Summary:
         """The figures of the moment; made at most once a second."""
@@ -96,8 +96,8 @@ class Figures:
 
     def forget(self) -> None:
         """Make the next answers afresh."""
-        with self._curves_lock:
-            self._curves.clear()
+        self._curves.forget()
+        self._knowledge.forget()
         with self._lock:
             self._summary, self._best = None, _Best(-math.inf, False, None)
             self._live = None
@@ -136,15 +136,17 @@ class Figures:
         )
 
     def trends(self, span_ms: int) -> Trends:
-        return self._kept(("trends", span_ms), span_ms, lambda: self._make_trends(span_ms))
+        return self._curves.get(
+            ("trends", span_ms), _fresh_s(span_ms), lambda: self._make_trends(span_ms)
+        )
 
     def training(self, span_ms: int, run: str | None) -> Training:
         make = partial(self._make_training, span_ms, run)
-        return self._kept(("training", span_ms, run), span_ms, make)
+        return self._curves.get(("training", span_ms, run), _fresh_s(span_ms), make)
 
     def evaluations(self, span_ms: int, run: str | None) -> Evaluations:
         make = partial(self._make_evaluations, span_ms, run)
-        return self._kept(("evaluations", span_ms, run), span_ms, make)
+        return self._curves.get(("evaluations", span_ms, run), _fresh_s(span_ms), make)
 
     def _make_evaluations(self, span_ms: int, run: str | None) -> Evaluations:
         """From the log itself: an evaluation takes minutes, so there are few, and the newest
@@ -172,19 +174,6 @@ class Figures:
         # Counted from the newest, which is what one wants to know.
         points = points[(len(points) - 1) % every :: every] if points else []
         return Evaluations(run=run, start=start, end=now, step_ms=1, points=points)
-
-    def _kept(self, question: Hashable, span_ms: int, make: Callable[[], A]) -> A:
-        """A curve, made again when about a thousandth of its time has gone by."""
-        with self._curves_lock:
-            found = self._curves.get(question)
-            if found and clock.monotonic() < found[0]:
-                return cast(A, found[1])
-            answer = make()
-            if len(self._curves) >= _CURVES_KEPT:
-                self._curves.clear()
-            until = clock.monotonic() + min(span_ms / 1e6, 60.0)
-            self._curves[question] = until, answer
-            return answer
 
     def _make_trends(self, span_ms: int) -> Trends:
         store, now = self._series(), now_ms()
@@ -363,7 +352,9 @@ class Figures:
         return Series(name=name, start=start, end=end, step_ms=step, how=how, points=points)
 
     def knowledge(self, limit: int) -> Knowledge:
-        return self._kept(("knowledge", limit), _KNOWLEDGE_MS, lambda: self._make_knowledge(limit))
+        return self._knowledge.get(
+            ("knowledge", limit), _KNOWLEDGE_S, lambda: self._make_knowledge(limit)
+        )
 
     def _make_knowledge(self, limit: int) -> Knowledge:
         store = self._series()
@@ -462,6 +453,34 @@ class Figures:
             hand = queries.best_hand(store, 0, _END_OF_TIME)
             best = self._best = _Best(now, behind > 0, hand)
         return _larger(best.hand, last_day)
+
+
+def _fresh_s(span_ms: int) -> float:
+    """A curve is made again when about a thousandth of its time has gone by."""
+    return min(span_ms / 1e6, 60.0)
+
+
+class _Answers:
+    """Answers that are good for a while; one is made at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[Hashable, tuple[float, Any]] = {}
+
+    def get(self, question: Hashable, fresh_s: float, make: Callable[[], A]) -> A:
+        with self._lock:
+            found = self._kept.get(question)
+            if found and clock.monotonic() < found[0]:
+                return cast(A, found[1])
+            answer = make()
+            if len(self._kept) >= _ANSWERS_KEPT:
+                self._kept.clear()
+            self._kept[question] = clock.monotonic() + fresh_s, answer
+            return answer
+
+    def forget(self) -> None:
+        with self._lock:
+            self._kept.clear()
 
 
 class _Best(NamedTuple):
