@@ -209,7 +209,7 @@ def train(
             if figures.entropy is not None and not progress.warm_up:
                 wanted = exploration.target(table.exploration, progress.steps)
                 explorer.observe(figures.entropy, wanted)
-            games, won = _won(algorithm)
+            games, won = _won(algorithm, progress.iteration)
             if ladder.count(games, won):
                 _log.info("another level", extra={"fields": ladder.level._asdict()})
             progress.curriculum, progress.exploration = ladder.state(), asdict(explorer)
@@ -352,12 +352,16 @@ def _adjust(algorithm: Any, ladder: Ladder, explorer: Exploration, *, warming: b
     algorithm.env_runner_group.foreach_env_runner(lambda _: set_level(level))
 
 
-def _won(algorithm: Any) -> tuple[int, int]:
-    """How many games the runners have finished since they were asked last, and won."""
-    from jimbot.training.games import take_tally
+def _won(algorithm: Any, iteration: int) -> tuple[int, int]:
+    """How many games the runners have finished since they were asked last, and won; those that
+    are kept action by action are told of in the log."""
+    from jimbot.training.games import take_kept, take_tally
 
-    tallies = algorithm.env_runner_group.foreach_env_runner(lambda _: take_tally())
-    return sum(games for games, _ in tallies), sum(won for _, won in tallies)
+    tallies = algorithm.env_runner_group.foreach_env_runner(lambda _: (*take_tally(), take_kept()))
+    for _, _, kept in tallies:
+        for game in kept:
+            _log.info("played", extra={"fields": {"game": game, "iteration": iteration}})
+    return sum(games for games, _, _ in tallies), sum(won for _, won, _ in tallies)
 
 
 def _evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class _Sent(GameRecorder):
     def finish(self, run: Any) -> Any:
         for event in super().finish(run):
             self._client.send(event)
+        if self.keep:
+            _kept.append(self.game_id)
 
 
 class Gatherer:
@@ -68,6 +71,8 @@ _gatherers: dict[str, Gatherer] = {}
 _level: tuple[str, int] | None = None
 _games = 0
 _won = 0
+# Games of this process that were kept action by action and sent off, for the log.
+_kept: deque[str] = deque(maxlen=1000)
 
 
 def set_level(level: tuple[str, int]) -> None:
@@ -82,6 +87,13 @@ def take_tally() -> tuple[int, int]:
     tally = _games, _won
     _games = _won = 0
     return tally
+
+
+def take_kept() -> list[str]:
+    """Ids of the games that this process has kept action by action since the last call."""
+    kept = list(_kept)
+    _kept.clear()
+    return kept
 
 
 class TalliedEnv(BalatroEnv):

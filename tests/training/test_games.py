@@ -77,3 +77,27 @@ def test_closing_delivers_what_waits(outbox: Outbox) -> None:
     assert games.close_outboxes(0) is True
     assert outbox.closed
     assert games.close_outboxes(0) is True  # there is nothing left to close
+
+
+def test_games_that_are_kept_are_told_of_in_the_log(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    from jimbot.training import driver
+
+    class Group:
+        def foreach_env_runner(self, work: Any) -> list[Any]:
+            return [work(None)]
+
+    class Algorithm:
+        env_runner_group = Group()
+
+    games.take_kept()
+    games.take_tally()
+    finish_games(games.make_env(CONTEXT), 5)
+    kept = {event.payload["game_id"] for event in outbox.events if event.type == GAME_STARTED}
+    with caplog.at_level("INFO", "jimbot.training.driver"):
+        assert driver._won(Algorithm(), 7) == (5, 0)
+    told = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    assert {one["game"] for one in told} == kept
+    assert {one["iteration"] for one in told} == {7}
+    assert games.take_kept() == []
