@@ -29,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jimbot import __version__
 from jimbot.errors import PortTaken
+from jimbot.security import redact
 from jimbot.security.patience import PatientProtocol
 
 Status = Literal["ok", "warn", "fail"]
@@ -131,7 +132,9 @@ class _JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        # Not even a secret that somebody put where none belongs, in a path say, is kept here.
+        safe = {key: redact.text(one) if isinstance(one, str) else one for key, one in line.items()}
+        return json.dumps(safe, default=str)
 
 
 def configure_logging(service: str) -> None:
