@@ -22,8 +22,37 @@ let
     "pyproject.toml"
   ];
 
+  # The lock without wheels for other interpreters and processors: poetry2nix stumbles over the
+  # names of some (GraalPy's, abi3.abi3t, riscv64), even where it would not choose them.
+  names = part: line: lib.any (tag: lib.hasInfix tag line) part;
+  fits =
+    line:
+    !(lib.hasInfix ".whl\"" line)
+    ||
+      names [
+        "-cp311-cp311-"
+        "-abi3-"
+        "-none-"
+      ] line
+      && names [
+        "x86_64.whl\""
+        "aarch64.whl\""
+        "-any.whl\""
+      ] line;
+  # grpcio asks for grpcio-tools by an extra that nobody asks for, and it for grpcio: poetry2nix
+  # follows both for ever.
+  circle = line: lib.hasPrefix "grpcio-tools = {" line && lib.hasInfix "optional = true" line;
+  lock = builtins.toFile "poetry.lock" (
+    lib.concatStringsSep "\n" (
+      lib.filter (line: fits line && !circle line) (
+        lib.splitString "\n" (builtins.readFile ../poetry.lock)
+      )
+    )
+  );
+
   common = {
     inherit python;
+    poetrylock = lock;
     projectDir = ../.;
     preferWheels = true;
     overrides = poetry.overrides.withDefaults (import ./overrides.nix { inherit lib pkgs; });

@@ -12,6 +12,7 @@ let
       "${what} does not take ${toString (lib.subtractLists known (lib.attrNames args))}";
   projectArguments = [
     "projectDir"
+    "poetrylock"
     "python"
     "preferWheels"
     "overrides"

@@ -1,0 +1,156 @@
+# nix/ over the real poetry2nix, and an interpreter that has just what poetry2nix asks of one: every
+# locked package is chosen, overridden and put together, and nothing is built.
+# nix eval --impure -f packaging.nix --argstr nixpkgs DIR --argstr poetry2nix DIR ATTR
+{ nixpkgs, poetry2nix }:
+let
+  lib = import (/. + nixpkgs + "/lib");
+  plain = import (/. + nixpkgs + "/fake/fakepkgs.nix") {
+    inherit lib;
+    extra = import (/. + nixpkgs + "/extra.nix") { inherit lib; };
+  };
+  inherit (plain) dummy;
+  stdenv = plain.stdenv // {
+    cc = plain.stdenv.cc // {
+      # What manylinux is measured by.
+      libc = dummy "glibc" // {
+        version = "2.40";
+      };
+    };
+  };
+
+  # A package that names what it is made of, as a derivation does, so that a circle is one here too.
+  package =
+    given:
+    let
+      arguments = if lib.isFunction given then lib.fix given else given;
+      inputs = (arguments.propagatedBuildInputs or [ ]) ++ (arguments.nativeBuildInputs or [ ]);
+      pname = arguments.pname or "package";
+      version = arguments.version or "0";
+    in
+    plain.runCommand "${pname}-${version}" {
+      inputs = map (input: "${input}") (lib.filter lib.isAttrs inputs);
+    } ""
+    // {
+      inherit pname version;
+      src = arguments.src or { };
+      overridePythonAttrs =
+        change: package (arguments // (if lib.isFunction change then change arguments else change));
+      override = _: package arguments;
+    }
+    // (arguments.passthru or { });
+
+  buildSystems = [
+    "certifi"
+    "cffi"
+    "cmake"
+    "cython"
+    "flit-core"
+    "hatch-vcs"
+    "hatchling"
+    "maturin"
+    "meson-python"
+    "packaging"
+    "pip"
+    "poetry-core"
+    "pybind11"
+    "setuptools"
+    "setuptools-rust"
+    "setuptools-scm"
+    "six"
+    "wheel"
+  ];
+
+  interpreter =
+    settings:
+    let
+      itself = dummy "python3" // {
+        inherit stdenv pkgs;
+        override = more: interpreter (settings // more);
+        version = "3.11.12";
+        pythonVersion = "3.11";
+        pythonAttr = "python311";
+        sitePackages = "lib/python3.11/site-packages";
+        libPrefix = "python3.11";
+        implementation = "cpython";
+        interpreter = "/bin/python3.11";
+        sourceVersion = {
+          major = "3";
+          minor = "11";
+          patch = "12";
+        };
+        isPy3k = true;
+        pythonAtLeast = lib.versionAtLeast "3.11";
+        pythonOlder = lib.versionOlder "3.11";
+        pythonOnBuildForHost = itself;
+        withPackages = _: dummy "python-environment" // { inherit pkgs; };
+        buildEnv.override =
+          { extraLibs, ... }: plain.runCommand "environment" { libs = map (one: "${one}") extraLibs; } "";
+      };
+      pkgs = lib.fix (
+        lib.extends (settings.packageOverrides or (_: _: { })) (
+          self:
+          lib.genAttrs buildSystems (pname: package { inherit pname; })
+          // {
+            inherit lib stdenv;
+            python = itself;
+            buildPythonPackage = package;
+            buildPythonApplication = package;
+            hasPythonModule = one: one ? overridePythonAttrs;
+            requiredPythonModules = list: list;
+            toPythonModule = one: one;
+            fetchPypiLegacy = _: dummy "wheel";
+            isPy3k = true;
+            isPy27 = false;
+            pythonAtLeast = lib.versionAtLeast "3.11";
+            pythonOlder = lib.versionOlder "3.11";
+            callPackage =
+              given: more:
+              let
+                function = if lib.isFunction given then given else import given;
+                from = everything // self // { pkgs = everything; };
+              in
+              function (builtins.intersectAttrs (lib.functionArgs function) from // more);
+          }
+          // lib.genAttrs [ "pipBuildHook" "pypaInstallHook" "wheelUnpackHook" ] dummy
+        )
+      );
+    in
+    itself;
+
+  everything =
+    plain
+    // lib.genAttrs [
+      "autoPatchelfHook"
+      "freetype"
+      "gfortran"
+      "libpng"
+      "pkg-config"
+      "qhull"
+    ] dummy
+    // lib.genAttrs [ "blas" "lapack" "openblasCompat" ] (name: dummy name // { name = "${name}-0"; })
+    // {
+      inherit stdenv;
+      buildPackages = everything;
+      python3 = interpreter { };
+      python311 = interpreter { };
+      pythonManylinuxPackages = lib.genAttrs [ "manylinux1" "manylinux2010" "manylinux2014" ] (_: [ ]);
+    };
+
+  project = import ../../../nix {
+    inherit lib;
+    pkgs = everything;
+    poetry2nix.lib.mkPoetry2Nix = { pkgs }: import (/. + poetry2nix) { inherit pkgs; };
+  };
+in
+{
+  edge = project.packages.jimbot-edge.drvPath;
+  jimbot = project.packages.jimbot.drvPath;
+  images = project.images.all.drvPath;
+  versions =
+    let
+      set = project.packages.jimbot.app.python.pkgs;
+    in
+    lib.genAttrs [ "torch" "nvidia-cublas" "nvidia-cusparse" "nvidia-cuda-nvrtc" ] (
+      name: set.${name}.version
+    );
+}
