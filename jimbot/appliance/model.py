@@ -29,8 +29,8 @@ from jimbot.appliance.maintenance import Maintenance
 from jimbot.appliance.retention import Retention
 from jimbot.appliance.security import Security
 from jimbot.appliance.stores import Stores
-from jimbot.appliance.training import Training, TrainingShare
 from jimbot.appliance.supervision import Supervision
+from jimbot.appliance.training import Training, TrainingShare
 from jimbot.errors import JimbotError
 
 Megabytes = Annotated[int, Field(ge=0, description="MiB")]
