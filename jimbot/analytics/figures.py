@@ -34,7 +34,6 @@ from jimbot.appliance import Home
 from jimbot.errors import JimbotError
 from jimbot.events import EventLog, LogMissing, now_ms, open_log
 from jimbot.events.payloads import (
-    GAME_ABANDONED,
     GAME_ACTION,
     GAME_FINISHED,
     GAME_STARTED,
@@ -51,6 +50,7 @@ _BEST_HAND_S, _CATCHING_UP_S = 300.0, 5.0
 _ANSWERS_KEPT = 64
 _STARTS, _STARTS_READ = 200, 2000
 _LIVE_S, _LIVE_STARTS = 1.5, 24
+_ENDS = ("finished", "abandoned")
 _LIVE_LONGEST_MS, _LIVE_SILENT_MS = 12 * HOUR, 10 * MINUTE
 _LEAST_FOR_AN_INTERVAL, _LEAST_FOR_A_RANK = 5, 3
 _EVALUATIONS_READ, _EVALUATIONS_SHOWN = 2000, 200
@@ -82,7 +82,6 @@ class Figures:
         self._summary: tuple[float, Summary] | None = None
         self._best = _Best(-math.inf, False, None)
         self._live: tuple[float, list[LiveGame]] | None = None
-        self._ended: dict[str, None] = {}
         self._first_game_at: int | None = None
         # Apart, since the graph may keep one waiting.
         self._curves, self._knowledge = _Answers(), _Answers()
@@ -281,21 +280,22 @@ class Figures:
             page = log.read(limit=_LIVE_STARTS, types=[GAME_STARTED], newest_first=True)
         except LogMissing:
             return []
-        found, now = [], now_ms()
-        for entry in page:
+        now = now_ms()
+        # A game that broke off without a word is not listed for ever.
+        begun = {
+            str(entry.event.payload.get("game_id")): entry
+            for entry in page
+            if now - entry.event.timestamp < _LIVE_LONGEST_MS
+        }
+        # The recorder's ids: looked up, where reading every game to its end would take long.
+        ends = {f"{game_id}-{how}": game_id for game_id in begun for how in _ENDS}
+        ended = {ends[event_id] for event_id in log.contains(ends)}
+        found = []
+        for game_id, entry in begun.items():
+            if game_id in ended:
+                continue
             started = entry.event
-            # A game that broke off without a word is not listed for ever.
-            if now - started.timestamp > _LIVE_LONGEST_MS:
-                break
-            game_id = str(started.payload.get("game_id"))
-            if game_id in self._ended:
-                continue
             events = log.read_stream(entry.stream)
-            if any(one.event.type in (GAME_FINISHED, GAME_ABANDONED) for one in events):
-                self._ended[game_id] = None
-                while len(self._ended) > 4 * _LIVE_STARTS:
-                    del self._ended[next(iter(self._ended))]
-                continue
             last = max(one.event.timestamp for one in events)
             if now - last > _LIVE_SILENT_MS:
                 continue

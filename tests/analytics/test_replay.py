@@ -131,7 +131,10 @@ def test_a_game_that_is_being_played_is_shown_as_far_as_it_is(
     ended, _, _ = played()
     # What comes afterwards ends it; it is no longer live.
     finish = ended[-1].model_copy(
-        update={"payload": {**ended[-1].payload, "game_id": game_id}, "event_id": "the-end"}
+        update={
+            "payload": {**ended[-1].payload, "game_id": game_id},
+            "event_id": f"{game_id}-finished",
+        }
     )
     add(home, [finish])
     analytics.caught_up(len(events) + 1)
