@@ -70,6 +70,7 @@ def test_the_real_poetry2nix_puts_everything_together(lab: Lab) -> None:
             *("nix", "eval", "--impure", "--json"),
             *("-f", str(lab.tree / "tests/nix/standin/packaging.nix")),
             *("--argstr", "nixpkgs", str(lab.nixpkgs), "--argstr", "poetry2nix", tree),
+            "facts",
         )
     )
     assert found["edge"].endswith("-jimbot-edge-0.1.0.drv")

@@ -143,14 +143,16 @@ let
   };
 in
 {
-  edge = project.packages.jimbot-edge.drvPath;
-  jimbot = project.packages.jimbot.drvPath;
-  images = project.images.all.drvPath;
-  versions =
-    let
-      set = project.packages.jimbot.app.python.pkgs;
-    in
-    lib.genAttrs [ "torch" "nvidia-cublas" "nvidia-cusparse" "nvidia-cuda-nvrtc" ] (
-      name: set.${name}.version
-    );
+  facts = {
+    edge = project.packages.jimbot-edge.drvPath;
+    jimbot = project.packages.jimbot.drvPath;
+    images = project.images.all.drvPath;
+    versions =
+      let
+        set = project.packages.jimbot.app.python.pkgs;
+      in
+      lib.genAttrs [ "torch" "nvidia-cublas" "nvidia-cusparse" "nvidia-cuda-nvrtc" ] (
+        name: set.${name}.version
+      );
+  };
 }
