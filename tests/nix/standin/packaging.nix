@@ -69,6 +69,7 @@ let
         version = "3.11.12";
         pythonVersion = "3.11";
         pythonAttr = "python311";
+        passthru = itself;
         sitePackages = "lib/python3.11/site-packages";
         libPrefix = "python3.11";
         implementation = "cpython";
@@ -101,6 +102,7 @@ let
             fetchPypiLegacy = _: dummy "wheel";
             isPy3k = true;
             isPy27 = false;
+            isPyPy = false;
             pythonAtLeast = lib.versionAtLeast "3.11";
             pythonOlder = lib.versionOlder "3.11";
             callPackage =
