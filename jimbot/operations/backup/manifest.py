@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -29,7 +29,7 @@ class File(NamedTuple):
 class Manifest(BaseModel):
     """`rows`: of each table of each SQLite file. `left_out`: what is not in it, and why."""
 
-    version: int = 1
+    version: Literal[1] = 1
     kind: Kind
     created: datetime
     jimbot: str
