@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 from pydantic import BaseModel
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from jimbot.appliance import Appliance, Home, load
@@ -143,7 +144,7 @@ def _test(appliance: Appliance, home: Home, tested: Tested, tell: Tell) -> Teste
     def check(name: str, test: Callable[[], str]) -> None:
         try:
             tested.checks.append(Check(name=name, ok=True, detail=test()))
-        except (_Wrong, JimbotError, OSError, httpx.HTTPError, ValueError, KeyError) as error:
+        except _BAD as error:
             detail = str(error) or type(error).__name__
             tested.checks.append(Check(name=name, ok=False, detail=detail))
         last = tested.checks[-1]
@@ -168,6 +169,9 @@ def _test(appliance: Appliance, home: Home, tested: Tested, tell: Tell) -> Teste
 
 class _Wrong(Exception):
     """Something is not as it must be."""
+
+
+_BAD = (_Wrong, JimbotError, OSError, WebSocketException, httpx.HTTPError, ValueError, KeyError)
 
 
 def _expect(what: str, found: object, wanted: object) -> None:

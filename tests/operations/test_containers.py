@@ -83,10 +83,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (folder / "containers.conf").write_text(SETTINGS)
     patch = pytest.MonkeyPatch()
     patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
+    # Images of its own: the machine's, which may have the same names, are left alone.
+    storage = f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\n'
+    (folder / "storage.conf").write_text(f'{storage}graphroot = "{folder}/images"\n')
+    patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
     reference = f"{IMAGE}:{__version__}"
-    already = subprocess.run(["podman", "image", "exists", reference], check=False).returncode == 0
-    if already:
-        pytest.skip(f"podman has an image {reference} already, which this must not replace")
     try:
         _root(folder / "root.tar")
         subprocess.run(
@@ -96,8 +97,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             timeout=100,
         )
         yield
-        subprocess.run(["podman", "rmi", reference], capture_output=True, check=False)
     finally:
+        subprocess.run(["podman", "rmi", "--all", "--force"], capture_output=True, check=False)
+        subprocess.run(["podman", "unmount", "--all"], capture_output=True, check=False)
         patch.undo()
 
 

@@ -117,6 +117,8 @@ def _well(run: Up) -> None:
         timeout=float(_WELL_S) + 60,
         check=False,
     )
+    if run.process is not None and run.process.poll() is not None:
+        raise AssertionError(f"jimbot up ended: {run.finish(10)}")
     assert answer.returncode == 0, answer.stdout
 
 
@@ -124,7 +126,13 @@ def _hit(run: Up, name: str, number: signal.Signals) -> None:
     """Do something to a service's process, and wait until another one is in its place."""
     pid = run.pid(name)
     os.kill(pid, number)
-    _until(lambda: run.pid(name) != pid, 120)
+
+    def another() -> bool:
+        running = state.read(run.home)
+        service = running.services[name] if running else None
+        return service is not None and service.pid != pid
+
+    _until(another, 180)
 
 
 @pytest.mark.timeout(400)
