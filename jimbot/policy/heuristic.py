@@ -68,7 +68,6 @@ _LASTING: Final = {
         "j_obelisk": 0.1,
         "j_hologram": 0.2,
         "j_vampire": 0.2,
-        "j_madness": 0.2,
         "j_campfire": 0.4,
         "j_hit_the_road": 0.1,
         "j_glass": 0.1,
@@ -98,6 +97,20 @@ _LASTING: Final = {
         "j_invisible": 0.1,
         "j_luchador": 0.05,
         "j_diet_cola": 0.05,
+    }.items()
+}
+# What an imagined round does not show yet: jokers that eat others, or wear off.
+_HARMFUL: Final = {
+    JOKER_BY_KEY[key]: harm
+    for key, harm in {
+        "j_madness": 1.0,
+        "j_ceremonial": 0.3,
+        "j_popcorn": 0.35,
+        "j_selzer": 0.35,
+        "j_ice_cream": 0.2,
+        "j_gros_michel": 0.15,
+        "j_ramen": 0.1,
+        "j_turtle_bean": 0.1,
     }.items()
 }
 _DANGEROUS: Final = frozenset(
@@ -578,7 +591,7 @@ def _lasting(joker: Joker, run: Run, horizon: float) -> float:
         worth += 0.3
     if joker.perishable >= 0:
         worth -= 0.1
-    return worth + 0.01 * JOKERS[joker.kind].rarity
+    return worth + 0.01 * JOKERS[joker.kind].rarity - _HARMFUL.get(joker.kind, 0.0)
 
 
 def _card_worth(card: Card) -> float:
