@@ -53,7 +53,6 @@ class Appliances:
             "JIMBOT_HOME": str(self.home.path),
             "JIMBOT_TABLE": str(self.table),
             "JIMBOT_LOG_LEVEL": "DEBUG",
-            "RAY_raylet_start_wait_time_s": "200",  # where other tests take the machine
         }
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
