@@ -78,14 +78,15 @@ async def ask(
     if service.health is None:
         return ServiceHealth(status="unknown", reason="the table has no health check for it")
     how, port = service.health, service.ports[service.health.port]
+    ours = bool(service.command)
     try:
         async with asyncio.timeout(how.timeout_s):
             if address.startswith(SOCKETS):
                 with short(Path(address.removeprefix(SOCKETS))) as folder:
-                    return await _ask_socket(f"{folder}/{name_of_socket(port)}", port, how)
+                    return await _ask_socket(f"{folder}/{name_of_socket(port)}", port, how, ours)
             if how.kind == "tcp":
                 return await _ask_tcp(address, port)
-            return await _ask_http(client, port, how)
+            return await _ask_http(client, port, how, ours)
     except (TimeoutError, httpx.TimeoutException):
         return ServiceHealth(
             status="fail",
@@ -105,13 +106,13 @@ def _nobody(port: int) -> ServiceHealth:
     )
 
 
-async def _ask_socket(path: str, port: int, how: HealthCheck) -> ServiceHealth:
+async def _ask_socket(path: str, port: int, how: HealthCheck, ours: bool) -> ServiceHealth:
     """Ask by the socket that leads to a port of a closed network; it is hung up at once where
     nobody listens behind it."""
     if how.kind == "http":
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path)) as client:
             try:
-                return await _ask_http(client, port, how)
+                return await _ask_http(client, port, how, ours)
             except httpx.RemoteProtocolError:
                 return _nobody(port)
     reader, writer = await asyncio.open_unix_connection(path)
@@ -134,8 +135,13 @@ async def _ask_tcp(address: str, port: int) -> ServiceHealth:
     return ServiceHealth(status="ok", reason=f"port {port} accepts connections")
 
 
-async def _ask_http(client: httpx.AsyncClient, port: int, how: HealthCheck) -> ServiceHealth:
+async def _ask_http(
+    client: httpx.AsyncClient, port: int, how: HealthCheck, ours: bool
+) -> ServiceHealth:
     response = await client.get(f"http://127.0.0.1:{port}{how.path}", timeout=how.timeout_s)
+    if not ours:  # a server of others has no words of ours, and answers by its status
+        said = f"port {port} answers {response.status_code}"
+        return ServiceHealth(status="ok" if response.is_success else "fail", reason=said)
     try:
         return ServiceHealth.model_validate_json(response.content)
     except ValidationError:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
-from jimbot.appliance import Home, TableError
+from jimbot.appliance import Appliance, Home, TableError
 from jimbot.operations import health, state
 
 Fakes = Callable[[dict[str, dict[str, Any]]], tuple[Any, Any]]
@@ -50,6 +51,19 @@ def test_each_way_to_answer(
     assert report.services["one"].status == status
     assert reason in report.services["one"].reason
     assert report.exit_code == exit_code
+
+
+@pytest.mark.parametrize(("status", "expected"), [(204, "ok"), (200, "ok"), (503, "fail")])
+def test_a_server_of_others_answers_by_its_status(
+    appliance: Appliance, status: int, expected: str
+) -> None:
+    answer = httpx.MockTransport(lambda request: httpx.Response(status))
+
+    async def ask() -> health.ServiceHealth:
+        async with httpx.AsyncClient(transport=answer) as client:
+            return await health.check(appliance, "questdb", client)
+
+    assert asyncio.run(ask()).status == expected
 
 
 def test_a_service_that_is_not_there_is_unhealthy_and_says_what_to_do(fakes: Fakes) -> None:
