@@ -315,7 +315,7 @@ def pictures(directory: Path, home: Home, to: Path) -> None:
         )
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for name, scheme, width, height, path in (
-            ("dashboard.png", "light", 1440, 1250, "/"),
+            ("dashboard.png", "light", 1440, 1000, "/"),
             ("replay.png", "dark", 390, 844, f"/#game={ids[1]}&step={step}"),
         ):
             page = browser.new_page(

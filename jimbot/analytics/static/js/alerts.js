@@ -1,7 +1,7 @@
 // What fires, and what to do about it.
 
 import { $, h, replace, say, withCode } from "./dom.js";
-import { age, clock, plural, sentence } from "./words.js";
+import { age, clock, plural, sentence, whole } from "./words.js";
 
 const STATE = { firing: "firing", pending: "about to fire", silenced: "silenced", resolved: "over" };
 let shown = "";
@@ -35,10 +35,10 @@ export function show(answer, now) {
     h("li", {}, `${alert.name}${labels(alert)}: ${alert.summary}. Over since ${clock(alert.resolved_at ?? alert.since)}`)));
   const unchecked = answer.rules.filter((rule) => rule.state === "unchecked");
   const looked = answer.rules.filter((rule) => !["unchecked", "off"].includes(rule.state)).length;
-  $("alerts-calm").dataset.status = answer.status === "unchecked" || !looked ? "unchecked" : "ok";
+  $("alerts-calm").dataset.status = answer.status === "unchecked" || !looked || unchecked.length ? "unchecked" : "ok";
   $("alerts-calm").hidden = current.length > 0;
   say($("alerts-calm"), answer.status === "unchecked" ? "Not checked: nobody has looked yet."
-    : !looked ? "Not checked: no rule has a figure to look at." : `Nothing fires. ${plural(looked, "rule")} checked.`);
+    : !looked ? "Not checked: no rule has a figure to look at." : `Nothing fires. ${plural(looked, "rule")} checked${unchecked.length ? `, ${whole(unchecked.length)} not` : ""}.`);
   $("alerts-unchecked").hidden = !unchecked.length;
   say($("alerts-unchecked-title"), `${plural(unchecked.length, "rule")} not checked`);
   $("alerts-unchecked-list").replaceChildren(...unchecked.map((rule) =>
