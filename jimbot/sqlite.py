@@ -132,7 +132,7 @@ class SQLiteFile:
         with self.reading() as reader:
             target = sqlite3.connect(to)
             try:
-                reader.backup(target, pages=1000, sleep=0)
+                reader.backup(target)  # at once: by parts, each commit would begin it anew
             finally:
                 target.close()
 
