@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -110,6 +111,7 @@ def run(
         )
     finally:
         timer.cancel()
+        shutil.rmtree(cluster.scratch(home), ignore_errors=True)  # Ray's sockets and logs
 
 
 def imitate(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +23,7 @@ from jimbot.env.environment import BalatroEnv
 from jimbot.game import Run
 from jimbot.policy import make
 from jimbot.policy.evaluate import evaluate, held_out_seeds
-from jimbot.training import driver, evaluation, foreground, games
+from jimbot.training import cluster, driver, evaluation, foreground, games
 from jimbot.training.driver import Status
 from jimbot.training.errors import TrainingError
 from jimbot.training.evaluation import Outcome
@@ -204,51 +209,61 @@ def test_the_presets_are_whole(appliance: Appliance) -> None:
     assert Run("1", appliance.training.deck, appliance.training.stake)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_the_command_trains_resumes_and_draws(home: Home, small_table: Path) -> None:
-    """`jimbot train`, killed with -9 and resumed."""
-    import json
-    import subprocess
-    import sys
+@pytest.fixture
+def start(home: Home, small_table: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `jimbot train --preset smoke`, made smaller."""
+    running: list[subprocess.Popen[str]] = []
+    small_table.write_text(
+        small_table.read_text()
+        .replace("lessons = 20", "lessons = 4")
+        .replace("evaluation_games = 10", "evaluation_games = 4")
+    )
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "jimbot", "--home", str(home.path)),
                 *("--table", str(small_table), "train", "--preset", "smoke", "--json"),
                 *arguments,
             ],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
         )
+        running.append(process)
+        return process
 
-    text = small_table.read_text()
-    small_table.write_text(
-        text.replace("lessons = 20", "lessons = 4").replace(
-            "evaluation_games = 10", "evaluation_games = 4"
-        )
-    )
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+    shutil.rmtree(cluster.scratch(home), ignore_errors=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_command_trains_resumes_after_a_kill_and_draws(
+    home: Home, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     process = start("--for", "0.2")
-    out, err = process.communicate(timeout=150)
-    assert process.returncode == 0, err
-    kinds = [json.loads(line)["kind"] for line in out.splitlines()]
-    assert kinds[-1] == "end"
-    assert "evaluation" in kinds
-    first = json.loads(out.splitlines()[-1])
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    told = [json.loads(line) for line in out.splitlines()]
+    assert told[-1]["kind"] == "end"
+    assert "evaluation" in {line["kind"] for line in told}
     points = json.loads((home.path / foreground.CURVE).read_text())
     assert points[-1]["games"] == 4
+    assert not cluster.scratch(home).joinpath("ray").exists()
 
     process = start("--resume", "--for", "5")
     assert process.stdout is not None
     line = json.loads(process.stdout.readline())
-    assert line["run"] == first["run"]
-    assert line["steps"] > first["steps"]
+    assert line["run"] == told[-1]["run"]
+    assert line["steps"] > told[-1]["steps"]
     process.kill()
     process.communicate()
 
     process = start("--resume", "--for", "0.05")
-    out, err = process.communicate(timeout=150)
-    assert process.returncode == 0, err
-    assert json.loads(out.splitlines()[-1])["run"] == first["run"]
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(out.splitlines()[-1])["run"] == told[-1]["run"]

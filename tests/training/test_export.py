@@ -109,6 +109,7 @@ def test_numpy_chooses_what_torch_chooses() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_numpy_chooses_what_torch_chooses_on_10_000_states() -> None:
     compare(untrained(3, width=64, embedding=16), 64, 16, 10_000)
 
@@ -122,6 +123,7 @@ def test_the_shipped_policy_chooses_what_torch_chooses() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_shipped_policy_chooses_what_torch_chooses_on_10_000_states() -> None:
     arrays, _ = weights.read(SHIPPED)
     compare(arrays, SIZE["width"], SIZE["embedding"], 10_000)
