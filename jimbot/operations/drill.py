@@ -238,16 +238,12 @@ def _on_free_ports(table: Path) -> None:
     """Write the table anew with other ports, which nobody has."""
     text = table.read_text("utf-8")
     lines = text.splitlines()
-    wanted = sum(len(re.findall(r"= ?\d+", line)) for line in lines if _is_ports(line))
+    numbers = _lines_of_ports(lines)
+    wanted = sum(len(re.findall(r"= ?\d+", lines[number])) for number in numbers)
     free = iter(_free_ports(wanted))
-    table.write_text(
-        "\n".join(
-            re.sub(r"(= ?)\d+", lambda found: f"{found[1]}{next(free)}", line)
-            if _is_ports(line)
-            else line
-            for line in lines
-        )
-    )
+    for number in numbers:
+        lines[number] = re.sub(r"(= ?)\d+", lambda found: f"{found[1]}{next(free)}", lines[number])
+    table.write_text("\n".join(lines))
     try:
         load(table)
     except TableError as error:
@@ -256,8 +252,15 @@ def _on_free_ports(table: Path) -> None:
         ) from error
 
 
-def _is_ports(line: str) -> bool:
-    return line.startswith("ports = ")
+def _lines_of_ports(lines: list[str]) -> list[int]:
+    """Where services' ports are: in one line, or, in a table that NixOS wrote, in a section."""
+    found, inside = [], False
+    for number, line in enumerate(lines):
+        if line.startswith("["):
+            inside = re.fullmatch(r"\[services\..+\.ports\]", line.strip()) is not None
+        if inside or line.startswith("ports = "):
+            found.append(number)
+    return found
 
 
 def _free_ports(count: int) -> list[int]:

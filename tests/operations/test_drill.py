@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from jimbot.appliance import Appliance, Home
+from jimbot.appliance import Appliance, Home, load
 from jimbot.appliance.stores import Engine, Stores
 from jimbot.cli import main
 from jimbot.operations import backup, drill
@@ -60,3 +62,26 @@ def test_what_was_not_looked_at_is_not_well(appliance: Appliance, filled: Home) 
     report = drill.drill(appliance.model_copy(update={"stores": stores}), filled)
     assert report.exit_code == 2
     assert report.boot_s is None
+
+
+def test_a_table_that_nixos_wrote_gets_other_ports_too(
+    appliance: Appliance, tmp_path: Path
+) -> None:
+    """Its ports are in sections; left as they are, the drill would ask the living services."""
+    text = "\n".join(
+        re.sub(r"^ports = \{(.*)\}$", "", line) if line.startswith("ports = ") else line
+        for line in resources.files("jimbot.appliance")
+        .joinpath("appliance.toml")
+        .read_text()
+        .split("\n")
+    )
+    for name, service in appliance.services.items():
+        text += f"\n[services.{name}.ports]\n"
+        text += "".join(f"{label} = {port}\n" for label, port in service.ports.items())
+    table = tmp_path / "table.toml"
+    table.write_text(text)
+    drill._on_free_ports(table)
+    moved = load(table)
+    for name, service in appliance.services.items():
+        assert moved.services[name].ports.keys() == service.ports.keys()
+        assert not set(moved.services[name].ports.values()) & set(service.ports.values())
