@@ -141,8 +141,7 @@ def furnish(root: Path, units: Path, facts: dict[str, Any]) -> None:
     (proof / "expected.sh").write_text(
         f"{exports}"
         f"JIMBOT={program}\nSECRET={SECRET}\nSERVICES='{' '.join(SERVICES)}'\n"
-        f"PYTHON='{python}/lib/ld.so --library-path {python}/lib {python}/bin/python3.11 -I -S'\n"
-        f"export PYTHONHOME={python}\n"
+        f"PYTHON='{python}/bin/python3.11 -S'\n"
         f"API_SLICE={mcp['Slice']}\nAPI_PATH=jimbot.slice/jimbot-system.slice/{mcp['Slice']}\n"
         f"API_LIMIT={_bytes(api['MemoryMax'])}\nAPI_CPUS={_kernel_list(api['AllowedCPUs'])}\n"
         f"API_OOM={mcp['OOMScoreAdjust']}\n"

@@ -40,13 +40,16 @@ def libraries(files: Iterable[Path]) -> set[Path]:
     return found
 
 
-def interpreter(out: Path) -> None:
+def interpreter(out: Path, launcher: Path) -> None:
     """The interpreter, its standard library, what they are linked with, and the loader."""
     prefix = Path(sys.base_prefix)
-    (out / "bin").mkdir(parents=True)
-    (out / "lib").mkdir()
+    for folder in ("bin", "lib", "libexec"):
+        (out / folder).mkdir(parents=True)
+    shutil.copy(prefix / "bin" / "python3.11", out / "libexec" / "python3.11")
     python = out / "bin" / "python3.11"
-    shutil.copy(prefix / "bin" / "python3.11", python)
+    subprocess.run(
+        ["cc", "-static", "-O2", "-o", python, f'-DPYTHON="{out}"', launcher], check=True
+    )
     shutil.copytree(prefix / "lib" / "python3.11", out / "lib" / "python3.11", ignore=SKIP)
     modules = (out / "lib" / "python3.11" / "lib-dynload").glob("*.so")
     for library in libraries([prefix / "bin" / "python3.11", *modules]) | standard():
@@ -126,7 +129,7 @@ if __name__ == "__main__":
     command, out, *rest = sys.argv[1:]
     assert sysconfig.get_python_version() == "3.11"
     if command == "interpreter":
-        interpreter(Path(out))
+        interpreter(Path(out), Path(rest[0]))
     elif command == "packages":
         project, extras, *without = rest
         packages(

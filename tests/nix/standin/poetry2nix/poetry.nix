@@ -30,7 +30,7 @@ let
 
   run = name: arguments: pkgs.runCommand name { } "${python} ${./pack.py} ${arguments}";
 
-  interpreter = run "standin-python" "interpreter $out";
+  interpreter = run "standin-python" "interpreter $out ${./launch.c}";
   # Two steps, so that images share what all of them have.
   packagesFor =
     args:
