@@ -221,7 +221,7 @@ def draw(
         axes.axhline(mean, color=f"C{number}", linestyle="--", label=label)
         axes.axhspan(low, high, color=f"C{number}", alpha=0.1)
     axes.set(xlabel="environment steps, millions", ylabel="mean ante reached, held-out seeds")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=2)
     axes.grid(alpha=0.3)
     figure.savefig(file, dpi=120)
     pyplot.close(figure)
