@@ -281,7 +281,7 @@ class Supervisor:
                 delay = limits.backoff_first_s
                 await service.wake.wait()
                 continue
-            if code == 2 and not service.healthy.is_set():
+            if code == 2 and not service.healthy.is_set() and self._has_all(service):
                 self._fail(service)
                 return
             if time.monotonic() - began > _SETTLED_S:
@@ -291,6 +291,11 @@ class Supervisor:
                 await asyncio.wait_for(service.wake.wait(), pause)
             delay = min(delay * 2, limits.backoff_limit_s)
             service.restarts += 1
+
+    def _has_all(self, service: Supervised) -> bool:
+        """Whether whoever it waits for is well: only then it has itself to blame."""
+        others = (self.services[name] for name in self._waits_for(service.name))
+        return all(other.health.status in ("ok", "warn") for other in others)
 
     async def _run_once(self, service: Supervised) -> tuple[int, str]:
         """Start a service, and wait for its end; its code, and why it ended. What it leaves is

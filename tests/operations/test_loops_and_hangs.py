@@ -136,3 +136,21 @@ def test_a_restart_by_command_is_no_failure(fakes: Fakes, home: Home) -> None:
         await supervisor.stop(3)
 
     asyncio.run(main())
+
+
+def test_a_refusal_for_want_of_another_is_no_end(fakes: Fakes, home: Home) -> None:
+    """The trainer says by exit code 2 that Ray did not come up: Ray may still come."""
+    appliance, command = fakes({"ray": {"how": "sick"}, "bad": {"how": "refuses-properly"}})
+    rows = dict(appliance.services)
+    rows["bad"] = rows["bad"].model_copy(update={"after": ("ray",)})
+    appliance = appliance.model_copy(update={"services": rows})
+
+    async def main() -> None:
+        supervisor = Supervisor(appliance, home, ["ray", "bad"], command=command)
+        supervisor.start()
+        bad = supervisor.services["bad"]
+        await _until(lambda: bad.restarts >= 1)
+        assert not supervisor.failure.done()
+        await supervisor.stop(3)
+
+    asyncio.run(main())
