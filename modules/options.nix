@@ -318,7 +318,7 @@ in
           RestartSteps = appliance.doublings cfg.table.supervision.backoff_first_s cfg.table.supervision.backoff_limit_s;
           RestartMaxDelaySec = cfg.table.supervision.backoff_limit_s;
         };
-        podman = lib.getExe config.virtualisation.podman.package;
+        podman = lib.getExe' config.virtualisation.podman.package "podman";
         # Started means healthy: systemd waits for this before what comes after. Containers are
         # asked where they live, as this machine's loopback is not theirs.
         gate =

@@ -75,6 +75,7 @@ lib.genAttrs missing pkgs.dummy
             {
               nixpkgs.pkgs = pkgs;
               nixpkgs.config = lib.mkForce { };
+              boot.loader.grub.enable = lib.mkForce false;
               documentation.enable = lib.mkForce false;
               nix.enable = lib.mkForce false;
               services.logrotate.enable = lib.mkForce false;
