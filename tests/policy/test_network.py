@@ -182,8 +182,12 @@ def test_it_cannot_see_the_future(policy: NetworkPolicy) -> None:
 def test_latest_is_the_exported_one_of_the_home(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(PolicyFileError, match="jimbot export"):
-        make(LEARNED, home=home)
+    with monkeypatch.context() as context:
+        context.setattr("jimbot.policy.SHIPPED", "none.npz")
+        with pytest.raises(PolicyFileError, match="jimbot export"):
+            make(LEARNED, home=home)
+    shipped = make(LEARNED, home=home).name
+    assert shipped != "ppo-700"
     exported(home.path / FILE_NAME)
     assert make(LEARNED, home=home).name == "ppo-700"
     monkeypatch.setenv("JIMBOT_HOME", str(home.path))
