@@ -26,7 +26,7 @@
     before = machine.succeed("runuser -u jimbot -- jimbot games list")
     # The drill restores into a scratch home and compares counts and hashes.
     machine.succeed("systemctl start jimbot-drill.service", timeout=300)
-    machine.succeed("systemctl stop jimbot.target && rm -rf /var/lib/jimbot/events")
+    machine.succeed("systemctl stop jimbot.target 'jimbot-*.service' && rm -rf /var/lib/jimbot/events")
     machine.succeed("systemctl start jimbot-restore.service", timeout=300)
     machine.succeed("systemctl start jimbot.target")
     machine.succeed(f"jimbot health {services} --wait --timeout 60")
