@@ -29,6 +29,7 @@ Engine = Literal["podman", "docker"]
 
 _CALL_S: Final = 60.0
 # Of the container that leads to the services' ports: its memory, and its sockets' folder inside.
+_OPENED_S: Final = 1.0
 _NETWORK_MB: Final = 128
 _SOCKETS: Final = "/run/jimbot"
 # What an engine's client answers when it failed itself, before the container did anything.
@@ -76,6 +77,7 @@ class Containers:
         self.id = f"jimbot-{hashlib.sha256(str(home.path).encode()).hexdigest()[:8]}"
         groups = {appliance.service(name).group for name in self._services}
         self._cores, self.warnings = shares.cores_here(appliance, groups)
+        self._least = -1000  # the lowest score that the engine gives here
         self._sockets = home.run / "containers"
         self._published: list[asyncio.Server] = []
 
@@ -100,7 +102,14 @@ class Containers:
         self._unpublish()
         await self._remove_all()
         self._sockets.mkdir(exist_ok=True, mode=0o700)
+        await self._find_least_score()
         await self._open_network()
+        await asyncio.sleep(_OPENED_S)
+        if await self._state("network", "{{.State.Running}}") != "true":
+            raise OperationError(
+                "the container that opens the services' network ended at once",
+                hint=f"Try it: {self._engine} run --rm {self.image(self._services[0])} --version",
+            )
         ports = (
             self._appliance.service(name).ports[label]
             for name, labels in self._appliance.containers.publish.items()
@@ -117,12 +126,13 @@ class Containers:
     def command(self, name: str) -> list[str]:
         row = self._appliance.service(name)
         memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
+        score = self._appliance.placement.oom_score.get(row.group, 0)
         options = [
             f"--name={self._name(name)}",
             f"--network=container:{self._name('network')}",
             f"--memory={memory}m",
             f"--memory-swap={memory}m",
-            f"--oom-score-adj={self._appliance.placement.oom_score.get(row.group, 0)}",
+            f"--oom-score-adj={max(score, self._least)}",
             "--pull=never" if row.command else "--pull=missing",
         ]
         if cores := self._cores.get(row.group):
@@ -244,7 +254,6 @@ class Containers:
     async def _open_network(self) -> None:
         """Start the container whose network the others share."""
         await self._call("rm", "--force", self._name("network"), fails=True)
-        first = next(name for name in self._services if self._appliance.service(name).command)
         await self._call(
             "run",
             "--detach",
@@ -254,9 +263,24 @@ class Containers:
             "--pull=never",
             f"--volume={self._sockets}:{_SOCKETS}",
             *self._closed(ours=True),
-            self.image(first),
+            self.image(self._first()),
             *self._command("network"),
         )
+
+    async def _find_least_score(self) -> None:
+        """Some machines let nobody be less likely to be killed, and their engines then start
+        nothing that asks for it."""
+        least = min(self._appliance.placement.oom_score.values())
+        if least >= 0:
+            return
+        image = self.image(self._first())
+        probe = ("run", "--rm", "--network=none", "--pull=never", f"--oom-score-adj={least}", image)
+        if await self._call(*probe, "--version", fails=True) is None:
+            self._least = 0
+            self.warnings.append("who is killed last is not enforced: the engine refuses it here")
+
+    def _first(self) -> str:
+        return next(name for name in self._services if self._appliance.service(name).command)
 
     async def _remove_all(self) -> None:
         listed = await self._call("ps", "--all", "--quiet", f"--filter=label=jimbot={self.id}")

@@ -281,7 +281,7 @@ class Supervisor:
                 delay = limits.backoff_first_s
                 await service.wake.wait()
                 continue
-            if code == 2 and not service.healthy.is_set() and self._has_all(service):
+            if code == 2 and not service.healthy.is_set() and not self._waits_for(service.name):
                 self._fail(service)
                 return
             if time.monotonic() - began > _SETTLED_S:
@@ -291,11 +291,6 @@ class Supervisor:
                 await asyncio.wait_for(service.wake.wait(), pause)
             delay = min(delay * 2, limits.backoff_limit_s)
             service.restarts += 1
-
-    def _has_all(self, service: Supervised) -> bool:
-        """Whether whoever it waits for is well: only then it has itself to blame."""
-        others = (self.services[name] for name in self._waits_for(service.name))
-        return all(other.health.status in ("ok", "warn") for other in others)
 
     async def _run_once(self, service: Supervised) -> tuple[int, str]:
         """Start a service, and wait for its end; its code, and why it ended. What it leaves is
@@ -387,7 +382,8 @@ class Supervisor:
         return [p for p in psutil.Process().children(recursive=True) if p.pid not in known]
 
     def _fail(self, service: Supervised) -> None:
-        """A service that says by exit code 2 that it cannot start ends the whole start."""
+        """A service that says by exit code 2 that it cannot start ends the whole start. One that
+        waits for others may only have waited too long for them."""
         message = last_line(self.log_file(service.name)) or "no reason given"
         if not self.failure.done():
             self.failure.set_exception(

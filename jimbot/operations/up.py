@@ -323,7 +323,11 @@ class _Run:
                 except psutil.NoSuchProcess:
                     continue
                 services[name] = state.RunningService(
-                    pid=service.process.pid, started=created, restarts=service.restarts
+                    pid=service.process.pid,
+                    started=created,
+                    restarts=service.restarts,
+                    address=self.supervisor.runtime.address(name),
+                    drained=service.drained,
                 )
         state.write(
             self.home,
