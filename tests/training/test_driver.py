@@ -236,7 +236,7 @@ def start(home: Home, small_table: Path) -> Iterator[Callable[..., subprocess.Po
     yield begin
     for process in running:
         process.kill()
-        process.communicate()
+        process.wait()
     shutil.rmtree(cluster.scratch(home), ignore_errors=True)
 
 
@@ -261,7 +261,7 @@ def test_the_command_trains_resumes_after_a_kill_and_draws(
     assert line["run"] == told[-1]["run"]
     assert line["steps"] > told[-1]["steps"]
     process.kill()
-    process.communicate()
+    process.wait()
 
     process = start("--resume", "--for", "0.05")
     out, _ = process.communicate()
