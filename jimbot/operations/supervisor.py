@@ -110,6 +110,8 @@ class Supervisor:
         # Held while a process is made, so that a sweep never takes a newborn for a stray.
         self._spawning = asyncio.Lock()
         self._not_ours: set[int] = set()
+        # Children of this process that somebody else looks after; `jimbot up` fills it in.
+        self.spared: set[int] = set()
 
     def start(self) -> None:
         """Begin; returns at once. A service that cannot ever start fails `failure`."""
@@ -376,9 +378,13 @@ class Supervisor:
         if not self.runtime.sweeps:
             return []
         known = set(self._not_ours)
-        for service in self.services.values():
-            if service.process and service.process.returncode is None:
-                known |= {member.pid for member in process.tree(service.process.pid)}
+        trees = [
+            service.process.pid
+            for service in self.services.values()
+            if service.process and service.process.returncode is None
+        ]
+        for pid in (*trees, *self.spared):
+            known |= {member.pid for member in process.tree(pid)}
         return [p for p in psutil.Process().children(recursive=True) if p.pid not in known]
 
     def _fail(self, service: Supervised) -> None:

@@ -27,6 +27,7 @@ from jimbot.operations.native import Native
 from jimbot.operations.runtime import Runtime
 from jimbot.operations.shares import RuntimeName
 from jimbot.operations.supervisor import Supervisor
+from jimbot.operations.upkeep import Upkeep
 from jimbot.security import tokens
 from jimbot.service import stop_event
 
@@ -182,6 +183,8 @@ class _Run:
             runtime=runtime,
             generation=self.generation,
         )
+        self.upkeep = Upkeep(appliance, home)
+        self.supervisor.spared = self.upkeep.running
         self.commands = Commands(self)
         self.reloading: asyncio.Task[None] | None = None
         self.log: EventLog | None = None
@@ -194,6 +197,7 @@ class _Run:
         stop = stop_event()
         self.supervisor.start()
         healthy = asyncio.create_task(self._become_healthy())
+        keeping = asyncio.create_task(self.upkeep.keep())
         for warning in self.supervisor.runtime.warnings:
             log.warning("%s", warning)
         if self.wish.reload:
@@ -215,9 +219,10 @@ class _Run:
             self.stopping = True
             self._show()
             healthy.cancel()
+            keeping.cancel()
             if self.reloading:
                 self.reloading.cancel()
-            await asyncio.gather(healthy, return_exceptions=True)
+            await asyncio.gather(healthy, keeping, return_exceptions=True)
             limit = self.appliance.supervision.stop_s - _STOP_RESERVE_S
             self.summary.killed = await self.supervisor.stop(limit)
         await asyncio.to_thread(self._count)
