@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 CHECK   = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "JimBot needs Python 3.11; set PYTHON=/path/to/python3.11")'
 PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(VENV)/constraints.txt
 
-.PHONY: up test lint bench compile soak clean
+.PHONY: up test lint bench compile soak metrics audit sbom nix-check nix-vm clean
 
 up: $(VENV)/.runtime
 	@exec $(BIN)/jimbot up $(ARGS)
@@ -21,6 +21,25 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/metrics_catalogue.py --check
+
+# docs/metrics.md, out of the code.
+metrics: $(VENV)/.dev
+	$(BIN)/python scripts/metrics_catalogue.py
+
+# Known flaws of what poetry.lock pins; exits 2 where nobody could be asked.
+audit: $(VENV)/.dev
+	$(BIN)/python scripts/audit.py
+
+sbom: $(VENV)/.dev
+	$(BIN)/python scripts/sbom.py > sbom.json
+
+# The flake and the module, as far as this machine can: docs/nix.md.
+nix-check: $(VENV)/.dev
+	$(BIN)/python -m tests.nix.check $(ARGS)
+
+nix-vm: $(VENV)/.dev
+	$(BIN)/python -m tests.nix.vm $(ARGS)
 
 bench: compile
 	$(BIN)/python -m benchmarks $(ARGS)
