@@ -105,7 +105,7 @@ class Profile(_Row):
 
 
 class Play(_Row):
-    """Who decides in live games: a policy's name, or `auto`, the learned one where it is usable."""
+    """Who decides in live games: a policy's name."""
 
     policy: str
 

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @click.option("--endless", is_flag=True, help="Go on after ante 8.")
 @click.option(
     "--policy",
-    default="auto",
+    default="heuristic",
     show_default=True,
-    help="Who takes over when asked; auto: the learned one, or the heuristic while there is none.",
+    help="Who takes over when asked: heuristic, search, latest (the learned one), random.",
 )
 @click.option(
     "--advice/--no-advice",
@@ -74,7 +74,7 @@ def command(
     from jimbot.terminal.session import Session
 
     seed = seed.upper() if seed else None
-    player = policies.choose(policy, options.home)
+    player = policies.make(policy, home=options.home)
     console = Console(highlight=False)
     if game == "balatrobot":
         from jimbot.operations import playing

@@ -23,7 +23,7 @@ from jimbot.mcp.decide import ClosingAdviser, Decider
 from jimbot.mcp.door import Door
 from jimbot.mcp.metrics import Counts, Metrics
 from jimbot.mcp.server import EventServer, Outside
-from jimbot.policy import Policy, choose
+from jimbot.policy import Policy, make
 from jimbot.security.entrance import Entrance
 from jimbot.security.errors import TokenError
 from jimbot.service import Health, configure_logging, http_app, serving, stop_event
@@ -51,7 +51,7 @@ async def run(appliance: Appliance, home: Home) -> None:
     await serve(
         appliance,
         home,
-        lambda: choose(appliance.play.policy, home),
+        lambda: make(appliance.play.policy, home=home),
         GatewayAdviser(appliance.url("claude"), appliance.claude.least_deadline_ms / 1000),
     )
 

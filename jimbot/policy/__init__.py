@@ -6,7 +6,6 @@ compiled: `jimbot.policy._compiled` chooses it on import, and has to be imported
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,7 @@ from jimbot.policy.protocol import Policy
 if TYPE_CHECKING:
     from jimbot.appliance.home import Home
 
-_log = logging.getLogger(__name__)
-
 NAMES = ("random", "heuristic", "search")
-AUTO = "auto"
 SHIPPED = "learned.npz"  # beside this file
 LEARNED = "latest"  # what `jimbot export` has put into the home
 
@@ -71,24 +67,6 @@ def learned_file(home: Home | None = None) -> Path:
     own = home.path / FILE_NAME
     shipped = Path(__file__).parent / SHIPPED
     return own if own.exists() or not shipped.exists() else shipped
-
-
-def choose(name: str, home: Home) -> Policy:
-    """The policy of this name; of `AUTO` the learned one, or while there is none the heuristic.
-
-    Raises:
-        UnknownPolicy: no such policy.
-        PolicyFileError: the learned one was named, and cannot be used.
-    """
-    if name != AUTO:
-        return make(name, home=home)
-    from jimbot.policy.weights import PolicyFileError
-
-    try:
-        return make(LEARNED, home=home)
-    except PolicyFileError as error:
-        _log.warning("the heuristic plays: %s", error)
-        return make("heuristic")
 
 
 __all__ = [

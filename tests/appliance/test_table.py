@@ -36,7 +36,7 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_set("groups/inference/vram_mb", 5000), "of VRAM, the machine has 24576"),
         (_set("groups/api/memory_mb", 6000), "groups inside system take 7024 MB of its 6144 MB"),
         (_set("groups/api/inside", "attic"), "inside attic, which does not exist"),
-        (_set("services/mcp/memory_mb", 1000), "services of group api take 1896 MB of memory"),
+        (_set("services/mcp/memory_mb", 1000), "services of group api take 2024 MB of memory"),
         (_set("services/mcp/group", "attic"), "service mcp is in group attic"),
         (_set("services/mcp/depends", ["nobody"]), "mcp needs nobody, which does not exist"),
         (_set("services/mcp/depends", ["analytics"]), "wait for each other in a circle"),
