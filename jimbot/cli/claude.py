@@ -30,6 +30,7 @@ def rotate_key(options: Options, source: TextIO | None, retire: bool, as_json: b
     stay, to be tried when the new one is refused, unless --retire removes them.
     """
     from jimbot.claude import rotation
+    from jimbot.operations.audited import audited
 
     if source is not None:
         secret = source.read().strip()
@@ -37,7 +38,9 @@ def rotate_key(options: Options, source: TextIO | None, retire: bool, as_json: b
         secret = click.prompt("API key", hide_input=True, err=True).strip()
     else:
         raise click.UsageError("give the key with --from-file FILE, or - for standard input")
-    done = rotation.rotate(options.appliance, options.home, secret, retire=retire)
+    with audited(options.home, "claude rotate-key", retire=retire) as after:
+        done = rotation.rotate(options.appliance, options.home, secret, retire=retire)
+        after.update(file=str(done.file), retired=list(done.retired))
     if as_json:
         click.echo(json.dumps(done._asdict() | {"file": str(done.file)}))
         return

@@ -44,8 +44,10 @@ def status(options: Options, store: Any, as_json: bool) -> None:
 def migrate(options: Options, store: Any, as_json: bool) -> None:
     """Bring a store's schema up to date; what is in it stays."""
     from jimbot.operations import stores
+    from jimbot.operations.audited import audited
 
-    line = stores.migrate(options.home, store)
+    with audited(options.home, "db migrate", store=store) as after:
+        line = after["done"] = stores.migrate(options.home, store)
     click.echo(json.dumps({"done": line}) if as_json else line)
 
 
@@ -57,11 +59,14 @@ def migrate(options: Options, store: Any, as_json: bool) -> None:
 def rebuild(options: Options, store: Any, set_aside: bool, as_json: bool) -> None:
     """Empty a store and fold the whole event log into it again."""
     from jimbot.operations import stores
+    from jimbot.operations.audited import audited
 
     def progress(done: int, of: int) -> None:
         click.echo(f"{store}: {done:,} of {of:,}", err=True)
 
-    line = stores.rebuild(options.home, store, set_aside=set_aside, progress=progress)
+    with audited(options.home, "db rebuild", store=store, set_aside=set_aside) as after:
+        line = stores.rebuild(options.home, store, set_aside=set_aside, progress=progress)
+        after["done"] = line
     click.echo(json.dumps({"done": line}) if as_json else line)
 
 
@@ -71,8 +76,11 @@ def rebuild(options: Options, store: Any, set_aside: bool, as_json: bool) -> Non
 def retain(options: Options, as_json: bool) -> None:
     """Forget what the table's [retention] no longer keeps."""
     from jimbot.operations import stores
+    from jimbot.operations.audited import audited
 
-    removed = stores.retain(options.home, options.appliance.retention)
+    with audited(options.home, "db retain") as after:
+        removed = stores.retain(options.home, options.appliance.retention)
+        after.update(removed)
     if as_json:
         click.echo(json.dumps(removed))
     else:

@@ -15,8 +15,11 @@ from jimbot.cli import Options
 def command(options: Options, as_json: bool) -> None:
     """Create the schemas and the game knowledge that are not there yet; change nothing else."""
     from jimbot.operations import stores
+    from jimbot.operations.audited import audited
 
-    done = stores.initialise(options.home)
+    with audited(options.home, "init-db") as after:
+        done = stores.initialise(options.home)
+        after.update(done)
     if as_json:
         click.echo(json.dumps(done))
     else:
