@@ -14,7 +14,6 @@ import logging
 import os
 import re
 import shutil
-import stat
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -23,6 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jimbot.errors import MissingExtra
+from jimbot.security.errors import SecretError
+from jimbot.security.secrets import read as read_secret
 from jimbot.training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -180,11 +181,7 @@ def _decrypt(file: Path, identity: Path | None, directory: Path) -> None:
     if identity is None:
         raise TrainingError(f"{file} is encrypted, and no identity was given", hint=hint)
     try:
-        if stat.S_IMODE(identity.stat().st_mode) & 0o077:
-            raise TrainingError(
-                f"{identity} can be read by others", hint=f"Run: chmod 600 {identity}"
-            )
-        lines = identity.read_text().splitlines()
+        lines = read_secret(identity).splitlines()
         keys = [
             pyrage.x25519.Identity.from_str(line.strip())
             for line in lines
@@ -196,6 +193,8 @@ def _decrypt(file: Path, identity: Path | None, directory: Path) -> None:
             archive.seek(0)
             with tarfile.open(fileobj=archive) as tar:
                 tar.extractall(directory, filter="data")
+    except SecretError as error:
+        raise TrainingError(error.message, hint=error.hint) from None
     except OSError as error:
         raise TrainingError(f"cannot read {identity}: {error.strerror}", hint=hint) from error
     except (pyrage.IdentityError, pyrage.DecryptError, tarfile.TarError) as error:

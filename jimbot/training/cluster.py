@@ -21,6 +21,8 @@ from pathlib import Path
 from jimbot.appliance import Appliance, Home
 from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
+from jimbot.security.errors import SecretError
+from jimbot.security.secrets import check as check_secret
 from jimbot.training.errors import TrainingError
 
 _log = logging.getLogger(__name__)
@@ -81,8 +83,9 @@ def _token(home: Home) -> Path:
                 pass
             finally:
                 os.unlink(mine)
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise TrainingError(f"{path} can be read by others", hint=f"Run: chmod 600 {path}")
+        check_secret(path)
+    except SecretError as error:
+        raise TrainingError(error.message, hint=error.hint) from None
     except OSError as error:
         raise TrainingError(
             f"cannot make {path}: {error.strerror}", hint="Make the state directory writable"

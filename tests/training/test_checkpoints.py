@@ -235,7 +235,7 @@ def test_another_key_does_not_open_it(tmp_path: Path, identity: tuple[str, Path]
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, identity: tuple[str, Path]) -> None:
     path, seal = seal_up(tmp_path / "kept", identity)
     identity[1].chmod(0o644)
-    with pytest.raises(TrainingError, match="read by others"), checkpoints.opened(path, seal):
+    with pytest.raises(TrainingError, match="may read the secret"), checkpoints.opened(path, seal):
         pass
 
 

@@ -26,7 +26,7 @@ def test_the_token_is_made_once_and_for_its_owner_alone(home: Home) -> None:
 
 def test_a_token_that_others_can_read_is_refused(home: Home) -> None:
     cluster._token(home).chmod(0o644)
-    with pytest.raises(TrainingError, match="read by others"):
+    with pytest.raises(TrainingError, match="may read the secret"):
         cluster._token(home)
 
 

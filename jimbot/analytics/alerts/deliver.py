@@ -22,6 +22,8 @@ import httpx
 from jimbot.appliance import Home
 from jimbot.appliance.alerts import Delivery, Mail
 from jimbot.errors import JimbotError
+from jimbot.security import secrets
+from jimbot.security.errors import SecretError
 
 _TIMEOUT_S = 10.0
 # What lies where notify-send finds the owner's session.
@@ -214,23 +216,16 @@ def _under(home: Home, file: str) -> Path:
 
 
 def _secret(path: Path) -> str:
-    """The whole of a secret's file, refused where others may read it."""
-    if path.stat().st_mode & 0o077:
-        raise PermissionError(13, "others may read it", str(path))
-    return path.read_text("utf-8").strip()
+    try:
+        return secrets.read(path)
+    except SecretError as error:
+        raise NotDelivered(error.message, hint=error.hint) from None
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        text = _secret(path)
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotDelivered(
-            f"cannot use {path}: {getattr(error, 'strerror', None) or 'it is no text'}",
-            hint=f"chmod 600 {path}",
-        ) from None
-    return [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
+    return [line.strip() for line in _secret(path).splitlines() if line.strip() and line[0] != "#"]
 
 
 def _host(address: str) -> str:

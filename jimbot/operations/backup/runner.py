@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import sqlite3
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,8 @@ from jimbot.operations.backup import dumps, lock, manifest, record, servers
 from jimbot.operations.backup.errors import BackupError, NotSetUp
 from jimbot.operations.backup.manifest import Manifest
 from jimbot.operations.backup.restic import Repository, Snapshot
-from jimbot.security.secrets import MANAGED
+from jimbot.security.errors import SecretError
+from jimbot.security.secrets import check as check_secret
 
 Say = Callable[[str], None]
 CONFIGURATION = "configuration"
@@ -101,12 +101,10 @@ def repository(appliance: Appliance, home: Home) -> Repository:
             f"there is no password for the backups at {place.password}",
             hint="Make one: jimbot backup init; or put that of an older repository there",
         )
-    # systemd's credentials are guarded by an access list, which shows as the group's.
-    guarded = MANAGED in place.password.resolve().parents
-    if not guarded and stat.S_IMODE(place.password.stat().st_mode) & 0o077:
-        raise NotSetUp(
-            f"{place.password} can be read by others", hint=f"Run: chmod 600 {place.password}"
-        )
+    try:
+        check_secret(place.password)
+    except SecretError as error:
+        raise NotSetUp(error.message, hint=error.hint) from None
     return Repository(place, record.folder(home) / "cache")
 
 

@@ -165,7 +165,7 @@ def test_what_is_missing_is_named_with_what_to_do(
     with pytest.raises(backup.NotSetUp, match=r"no password .*jimbot backup init"):
         backup.run(appliance, home, "hourly")
     give_password(home).chmod(0o644)
-    with pytest.raises(backup.NotSetUp, match=r"can be read by others.*chmod 600"):
+    with pytest.raises(backup.NotSetUp, match=r"may read the secret.*chmod 600"):
         backup.run(appliance, home, "hourly")
     give_password(home, "another")
     with pytest.raises(JimbotError, match="is not the password of"):
