@@ -37,6 +37,7 @@ from jimbot.mcp.protocol import MAX_FRAME_BYTES, Ack, Error, Received, encode_an
 from jimbot.mcp.sessions import Session, Sessions
 from jimbot.security.entrance import OWNER, Entrance, Refusal
 from jimbot.security.lockout import is_loopback
+from jimbot.security.pace import Pace
 from jimbot.security.roles import Scope
 from jimbot.security.tokens import Grant
 from jimbot.service import new_correlation_id, note
@@ -70,6 +71,9 @@ _HELLO_S = 10.0
 _STRANGE_FRAMES = 8
 # One address of another machine gets no more of the connections than this.
 _EACH_ADDRESS = 32
+# Nor is a connection of another machine read faster than this, in frames; a frame may be a batch.
+_FRAMES_PER_S = 100.0
+_FRAME_BURST = 200
 # How often it is asked whether those who are in may stay.
 _SWEEP_S = 0.5
 _NEEDS: dict[Capability, Scope] = {
@@ -343,6 +347,7 @@ class _Connection:
         self._deciding = asyncio.Semaphore(_DECIDING)
         self._decisions: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
+        self._pace = None if is_loopback(self.address) else Pace(_FRAMES_PER_S, _FRAME_BURST)
 
     async def run(self) -> None:
         """Talk until either side closes."""
@@ -431,6 +436,8 @@ class _Connection:
                     await self._hear(received.message)
                 await self._own.room()
                 await self._total.room()
+                if self._pace is not None and (wait := self._pace.take()):
+                    await asyncio.sleep(wait)
 
     def _take(self, frame: str | bytes) -> Received:
         received = receive(frame)

@@ -105,6 +105,42 @@ def test_a_game_on_another_machine_speaks_tls(
         assert hello(ours, "events", token=guarded.tokens["player"])["type"] == "welcome"
 
 
+def test_another_machine_is_read_no_faster_than_its_pace(
+    serve: Callable[..., Running],
+    files: authority.Files,
+    guarded: Guarded,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jimbot.mcp.server._FRAMES_PER_S", 20.0)
+    monkeypatch.setattr("jimbot.mcp.server._FRAME_BURST", 5)
+    server = serve()
+    url = f"wss://{own_address()}:{server.server.port}"
+    with dial(url, ssl=client_context(files)) as game:
+        assert hello(game, "events", token=guarded.tokens["player"])["type"] == "welcome"
+        began = time.monotonic()
+        for number in range(25):
+            game.send(encode_event(heartbeat(f"e{number}")))
+        heard: list[str] = []
+        while len(heard) < 25:
+            heard += hear(game)["event_ids"]
+        assert time.monotonic() - began >= 0.9, "some twenty frames beyond the burst"
+    assert heard == [f"e{number}" for number in range(25)], "late, and none lost"
+
+
+def test_one_address_gets_no_more_than_its_share_of_connections(
+    serve: Callable[..., Running], files: authority.Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jimbot.mcp.server._EACH_ADDRESS", 2)
+    server = serve()
+    url = f"wss://{own_address()}:{server.server.port}"
+    with dial(url, ssl=client_context(files)), dial(url, ssl=client_context(files)):
+        with pytest.raises(InvalidStatus) as refused, dial(url, ssl=client_context(files)):
+            pass
+        assert refused.value.response.status_code == 429
+        with dial(server.url):
+            pass  # this machine's own programs are another matter
+
+
 def test_without_tls_nobody_is_heard_from_outside(serve: Callable[..., Running]) -> None:
     server = serve()
     with (
