@@ -194,7 +194,7 @@ def _decrypt(file: Path, identity: Path | None, directory: Path) -> None:
             with tarfile.open(fileobj=archive) as tar:
                 tar.extractall(directory, filter="data")
     except SecretError as error:
-        raise TrainingError(error.message, hint=error.hint) from None
+        raise TrainingError(error.message, hint=f"{error.hint}. {hint}") from None
     except OSError as error:
         raise TrainingError(f"cannot read {identity}: {error.strerror}", hint=hint) from error
     except (pyrage.IdentityError, pyrage.DecryptError, tarfile.TarError) as error:

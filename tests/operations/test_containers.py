@@ -229,7 +229,7 @@ def test_limits_hold_the_network_is_closed_and_mcp_alone_is_published(site: Site
             other = supervisor.services["other"]
             await _until(lambda: other.restarts == 1 and other.health.status == "ok")
         finally:
-            assert await supervisor.stop(20) == []
+            assert await supervisor.stop(60) == []
         listed = subprocess.run(
             ["podman", "ps", "--all", "--quiet", f"--filter=label=jimbot={site.runtime.id}"],
             capture_output=True,

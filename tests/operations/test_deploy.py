@@ -195,8 +195,11 @@ def test_a_power_cut_at_any_step_is_mended_by_the_next_deployment(
         assert site.ran_as() == {site.current()}
         done = await asyncio.to_thread(site.deploy)  # what was cut off can be done again
         assert done.changes == ([] if step == 4 else ["table"])
-        assert site.current() == done.generation.number == 2
-        assert site.ran_as() == {2}
+        # Of the first step only a whole release is left, which nothing was rolled to; its number
+        # is not given out again.
+        number = 3 if step == 0 else 2
+        assert site.current() == done.generation.number == number
+        assert site.ran_as() == {number}
 
     site.run(test)
 
