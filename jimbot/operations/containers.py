@@ -65,6 +65,8 @@ class Containers:
         scale: float = 1.0,
         command: Callable[[str], list[str]] | None = None,
     ) -> None:
+        # Conmon leaves a file `oom` where it was started when a container runs out of memory.
+        self.directory: Path | None = home.run
         self.sweeps = False  # what watches over a container is the engine's, not a stray
         self._appliance = appliance
         self._home = home

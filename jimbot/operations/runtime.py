@@ -23,6 +23,7 @@ class Runtime(Protocol):
     """How one service is started, limited and cleaned up; the supervisor does the rest."""
 
     warnings: list[str]
+    directory: Path | None  # where a service's process is started; where we are when None
     sweeps: bool  # whether all that comes to the supervisor from a dead service is to be killed
 
     def use(self, name: str, release: Release | None) -> None:
@@ -69,6 +70,7 @@ class Processes:
 
     def __init__(self, command: Callable[[str], list[str]] | None = None) -> None:
         self.warnings: list[str] = []
+        self.directory: Path | None = None
         self.sweeps = True
         self._command = command
         self._releases: dict[str, Release] = {}

@@ -353,6 +353,7 @@ class Supervisor:
                     stdout=output.write_end,
                     stderr=output.write_end,
                     env=environment,
+                    cwd=self.runtime.directory,
                     start_new_session=True,  # the terminal's Ctrl-C is for the supervisor alone
                 )
             finally:
