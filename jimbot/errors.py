@@ -5,7 +5,7 @@ hint on one line and exits with `exit_code`::
 
     JimbotError
     ├── MissingExtra, PortTaken                     here
-    ├── TableError, HomeError                       jimbot.appliance
+    ├── TableError, HomeError, BundleError, …       jimbot.appliance
     ├── GameError (IllegalAction, InvalidSeed, …)   jimbot.game
     ├── EventError, LogError                        jimbot.events
     ├── SeriesError                                 jimbot.metrics
@@ -14,6 +14,8 @@ hint on one line and exits with `exit_code`::
     ├── OutboxError, GameUnreachable, …             jimbot.mcp
     ├── GatewayError                                jimbot.claude
     ├── TrainingError                               jimbot.training
+    ├── NoReplay, SilenceError, NotDelivered, …     jimbot.analytics
+    ├── SecurityError (SecretError, TokenError, …)  jimbot.security
     ├── CommandError                                jimbot.terminal
     └── OperationError                              jimbot.operations
 """

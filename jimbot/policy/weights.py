@@ -8,11 +8,9 @@ header always give the same bytes.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 
 from jimbot import __version__
 from jimbot.errors import JimbotError
+from jimbot.files import write_whole
 from jimbot.game import catalogue
 from jimbot.game.hands import HAND_NAMES
 from jimbot.policy import layout
@@ -207,27 +206,13 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         PolicyFileError: it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, data)
     except OSError as error:
         raise PolicyFileError(
             f"cannot write {path}: {error.strerror}",
             hint="Make room there, or name another place: jimbot export --out FILE",
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def read(path: Path) -> tuple[Weights, Header]:
