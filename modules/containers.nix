@@ -6,8 +6,7 @@
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
-  inherit (cfg.lib) identity programs;
-  inherit (cfg.lib) podman;
+  inherit (cfg.lib) identity podman programs;
   user = "${toString identity.id}:${toString identity.id}";
 
   # The second address of the subnet; the first is the bridge's.

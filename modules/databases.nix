@@ -4,14 +4,14 @@
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
-  inherit (cfg.lib) home servers;
+  inherit (cfg.lib) identity servers;
   native = cfg.runtime == "native";
 
   # Where each keeps its data, inside and outside, and how it is told of its share. The data lies in
   # the home, where backups look for it.
   own = {
     memgraph = memory: {
-      volumes = [ "${home}/${table.backup.servers.memgraph}:/var/lib/memgraph:U" ];
+      volumes = [ "${identity.home}/${table.backup.servers.memgraph}:/var/lib/memgraph:U" ];
       # It refuses a query that would take more, and so is not killed for it.
       cmd = [
         "--memory-limit=${toString (builtins.floor (memory * table.placement.memory_high))}"
@@ -20,7 +20,7 @@ let
       ];
     };
     questdb = _: {
-      volumes = [ "${home}/${table.backup.servers.questdb}:/var/lib/questdb:U" ];
+      volumes = [ "${identity.home}/${table.backup.servers.questdb}:/var/lib/questdb:U" ];
       environment = {
         QDB_TELEMETRY_ENABLED = "false";
         QDB_PG_ENABLED = "false";
@@ -28,7 +28,7 @@ let
       };
     };
     eventstore = _: {
-      volumes = [ "${home}/${table.backup.servers.eventstore}:/var/lib/eventstore:U" ];
+      volumes = [ "${identity.home}/${table.backup.servers.eventstore}:/var/lib/eventstore:U" ];
       environment = {
         EVENTSTORE_INSECURE = "true"; # on this machine's loopback alone
         EVENTSTORE_TELEMETRY_OPTOUT = "true";
@@ -76,7 +76,7 @@ in
 
     systemd.tmpfiles.rules = lib.concatLists (
       lib.mapAttrsToList (
-        name: _: [ "d ${home}/${table.backup.servers.${name}} 0700 root root -" ]
+        name: _: [ "d ${identity.home}/${table.backup.servers.${name}} 0700 root root -" ]
       ) servers
     );
 

@@ -266,7 +266,6 @@ in
 
       lib = appliance // {
         inherit identity;
-        home = identity.home;
         program = lib.getExe cfg.package;
         scale = cfg.table.profiles.${cfg.profile}.memory_scale;
         # Those of ours that run here, by name.

@@ -25,7 +25,6 @@ let
   # torch and what Ray runs of it write machine code while they run.
   writesCode = service: lib.elem "train" (table.images.${service.image}.extras or [ ]);
 
-  # Ray measures and signals its own processes, which are many.
   network =
     name:
     lib.optionalAttrs (!(lib.elem name cfg.outbound || (name == "mcp" && cfg.openFirewall))) {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
 import tomllib
 from collections.abc import Callable
 from importlib import resources
@@ -13,6 +11,12 @@ from typing import Any
 import pytest
 
 from jimbot.appliance import Appliance, Home, load
+from jimbot.operations import ports
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first: the run then ends with short ones, which both workers share."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture
@@ -22,31 +26,15 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 def _packaged_table() -> str:
     return resources.files("jimbot.appliance").joinpath("appliance.toml").read_text("utf-8")
 
 
 def table_on_free_ports(directory: Path) -> Path:
     """Write a copy of the package's table with every port replaced by a free one."""
-    ports = iter(free_ports(40))
-    lines = [
-        re.sub(r"\d+", lambda _: str(next(ports)), line) if line.startswith("ports = ") else line
-        for line in _packaged_table().splitlines()
-    ]
     path = directory / "appliance.toml"
-    path.write_text("\n".join(lines))
+    path.write_text(_packaged_table())
+    ports.replace(path)
     return path
 
 

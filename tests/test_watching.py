@@ -17,8 +17,8 @@ from jimbot.events.games import GameRecorder
 from jimbot.game import Action, ActionKind, Run
 from jimbot.mcp.balatrobot.methods import Game
 from jimbot.mcp.balatrobot.server import LocalFiles
+from jimbot.operations.ports import free as free_ports
 from tests.cli.test_alerts import answering
-from tests.conftest import free_ports
 from tests.test_up import Up
 
 GAME = "watched-game-1"

@@ -98,7 +98,6 @@ class Around:
                 cores=cores.get(name),
             )
             for name in names
-            if name in rows
         ]
         try:
             used, size = usage.disk(self._home)

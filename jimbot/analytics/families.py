@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -39,10 +39,6 @@ class Page:
         if name not in self._filled:
             self._filled[name] = self._families[name].empty()
         self._filled[name].add_metric(labels, value)
-
-    def set_each(self, name: str, values: Mapping[str, float | None]) -> None:
-        for label, value in values.items():
-            self.set(name, value, label)
 
     def __iter__(self) -> Iterator[Metric]:
         return iter(self._filled.values())

@@ -128,7 +128,8 @@ class Machine(Collector):
 
     def _measure_slow(self) -> Page:
         page = Page(FAMILIES)
-        page.set_each("jimbot_storage_bytes", dict(usage.storage(self._home)))
+        for store, size_bytes in usage.storage(self._home).items():
+            page.set("jimbot_storage_bytes", size_bytes, store)
         used, size = usage.disk(self._home)
         page.set("jimbot_disk_used_bytes", used)
         page.set("jimbot_disk_size_bytes", size)

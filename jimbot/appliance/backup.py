@@ -9,14 +9,13 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jimbot.appliance.home import Home
+from jimbot.appliance.home import Home, expand
 
 Kind = Literal["hourly", "daily", "weekly"]
 KINDS: tuple[Kind, ...] = ("hourly", "daily", "weekly")
 """From the least to the most complete."""
 
 Hours = Annotated[float, Field(gt=0)]
-_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
 class _Row(BaseModel):
@@ -72,15 +71,10 @@ class Backup(_Row):
 
     def place(self, home: Home) -> Place | None:
         """The repository and the password that hold here; None where the table names none."""
-        repository = next(filter(None, (_expand(each) for each in self.repositories)), None)
-        found = [home.path / expanded for each in self.passwords if (expanded := _expand(each))]
+        repository = next(filter(None, (expand(each) for each in self.repositories)), None)
+        found = [home.path / expanded for each in self.passwords if (expanded := expand(each))]
         if repository is None or not found:
             return None
         if not re.match(r"[a-z0-9]+:", repository):  # rest:, s3:, sftp:, …: restic's own
             repository = os.path.normpath(home.path / repository)
         return Place(repository, next((path for path in found if path.is_file()), found[-1]))
-
-
-def _expand(text: str) -> str:
-    names = [name.strip("{}") for name in _VARIABLE.findall(text)]
-    return os.path.expandvars(text) if all(os.environ.get(name) for name in names) else ""

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+# Where the servers of others keep their data inside their images, the variables that they are
+# given, and what they are told.
+SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
+    "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
+    "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
+    "eventstore": (
+        "/var/lib/eventstore",
+        {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_TELEMETRY_OPTOUT": "true"},
+        (),
+    ),
+}
 
 
 class Containers(BaseModel):

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from jimbot.errors import JimbotError
+
+_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
+
+
+def expand(text: str) -> str:
+    """A path of the table with its $VARIABLES; empty where one of them is not set."""
+    names = [name.strip("{}") for name in _VARIABLE.findall(text)]
+    return os.path.expandvars(text) if all(os.environ.get(name) for name in names) else ""
 
 
 class HomeError(JimbotError):

@@ -168,6 +168,24 @@ class Appliance(_Row):
                 f"unknown service {name!r}", hint=f"The table has: {', '.join(self.services)}"
             ) from None
 
+    def memory_mb(self, name: str, runtime: Literal["native", "containers"]) -> int:
+        """A service's memory, MiB.
+
+        Where a service that `depends` on it does not run in this runtime of its own (Ray's workers
+        natively), it lives inside this one, and its share with it.
+        """
+        absent = (
+            other.memory_mb
+            for other in self.services.values()
+            if other.command and runtime not in other.runtimes and name in other.depends
+        )
+        return self.services[name].memory_mb + sum(absent)
+
+    @property
+    def object_store_mb(self) -> int:
+        """What Ray's object store takes of the shared memory at most, MiB, in any profile."""
+        return max(profile.training.object_store_mb for profile in self.profiles.values())
+
     def url(self, name: str, port: str = "http", *, scheme: str = "http") -> str:
         """Where a service of this machine listens, e.g. `http://127.0.0.1:8090`."""
         return f"{scheme}://127.0.0.1:{self.service(name).ports[port]}"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import os
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, model_validator
 
-from jimbot.appliance.home import Home
+from jimbot.appliance.home import Home, expand
 
 Seconds = Annotated[float, Field(gt=0)]
 Files = Annotated[tuple[str, ...], Field(description="$VARIABLES; relative ones lie in the home")]
-_VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 
 
 class _Row(BaseModel):
@@ -77,8 +74,4 @@ def _first(paths: list[Path]) -> Path | None:
 
 
 def _paths(files: tuple[str, ...], home: Home) -> list[Path]:
-    return [
-        home.path / os.path.expandvars(file)
-        for file in files
-        if all(os.environ.get(name.strip("{}")) for name in _VARIABLE.findall(file))
-    ]
+    return [home.path / found for file in files if (found := expand(file))]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from jimbot.claude.errors import KeyFileError
+from jimbot.files import write_whole
 from jimbot.security import secrets as files
 from jimbot.security.errors import SecretError
 
@@ -66,17 +67,10 @@ def write(folder: Path, secret: str) -> Path:
     """
     check(secret, "what was given")
     path = folder / f"key-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
-    temporary = folder / f".{path.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
+        write_whole(path, f"{secret}\n".encode(), mode=0o600)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise KeyFileError(
             f"cannot write a key into {folder}: {error.strerror}", hint="Make it writable"
         ) from None

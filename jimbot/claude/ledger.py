@@ -194,10 +194,7 @@ class Ledger:
         return [game for (game,) in rows]
 
     def mark_sent(self, ids: Iterable[str]) -> None:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("UPDATE requests SET sent = 1 WHERE id = ?", [(i,) for i in ids])
-            self._db.execute("COMMIT")
+        self._mark("UPDATE requests SET sent = 1 WHERE id = ?", ids)
 
     def queue_analysis(self, game: str, request: str) -> bool:
         """Keep a lost game for the next batch; False when it is there already."""
@@ -247,12 +244,7 @@ class Ledger:
         )  # fmt: skip
 
     def mark_told(self, games: Iterable[str]) -> None:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany(
-                "UPDATE analyses SET told = 1 WHERE game = ?", [(g,) for g in games]
-            )
-            self._db.execute("COMMIT")
+        self._mark("UPDATE analyses SET told = 1 WHERE game = ?", games)
 
     def close(self) -> None:
         with self._lock:
@@ -265,3 +257,14 @@ class Ledger:
     def _write(self, sql: str, parameters: tuple[Any, ...]) -> int:
         with self._lock:
             return self._db.execute(sql, parameters).rowcount
+
+    def _mark(self, sql: str, keys: Iterable[str]) -> None:
+        """Run a statement for each key, all or none."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(sql, [(key,) for key in keys])
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from jimbot.mcp.decide import Advised, ClosingAdviser
+from jimbot.mcp.decide import UNADVISED, ClosingAdviser, heard
 
 if TYPE_CHECKING:
     from jimbot.game import Action, Run
@@ -36,20 +36,21 @@ class AdvisedPolicy:
     def act(self, run: Run) -> Action:
         action = self._policy.act(run)
         self.confidence = self._policy.confidence
-        advised = Advised(None, False)
-        if self._adviser.wants(run, self.confidence, self._patience_s):
-            advised = self._runner.run(self._ask(run, action))
+        advised = UNADVISED
+        game, patience_s = _game(run.seed), self._patience_s
+        if self._adviser.wants(run, self.confidence, patience_s):
+            advised = self._runner.run(heard(self._adviser, run, action, patience_s, game))
             if advised.action is not None and run.is_legal(advised.action):
                 action = advised.action
                 self.advised += 1
-        self._adviser.decided(_game(run), run.clone(), action, advised)
+        self._adviser.decided(game, run.clone(), action, advised)
         return action
 
     def over(self, seed: str, *, won: bool, ante: int) -> None:
         """Tell the adviser how the game of a seed ended."""
 
         async def tell() -> None:
-            self._adviser.over(f"seed-{seed}", won=won, ante=ante)
+            self._adviser.over(_game(seed), won=won, ante=ante)
 
         self._runner.run(tell())
 
@@ -57,13 +58,6 @@ class AdvisedPolicy:
         self._runner.run(self._adviser.close())
         self._runner.close()
 
-    async def _ask(self, run: Run, action: Action) -> Advised:
-        try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._adviser.advise(run, action, self._patience_s, _game(run))
-        except TimeoutError:
-            return Advised(None, True)
 
-
-def _game(run: Run) -> str:
-    return f"seed-{run.seed}"
+def _game(seed: str) -> str:
+    return f"seed-{seed}"

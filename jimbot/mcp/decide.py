@@ -49,7 +49,7 @@ class Advised(NamedTuple):
     advice_id: str = ""
 
 
-_UNADVISED: Final = Advised(None, False)
+UNADVISED: Final = Advised(None, False)
 
 
 class Adviser(Protocol):
@@ -65,6 +65,15 @@ class Adviser(Protocol):
 
     def over(self, game: str, *, won: bool | None = None, ante: int | None = None) -> None:
         """A game has ended; as its last decision showed it where nothing else is told."""
+
+
+async def heard(adviser: Adviser, run: Run, action: Action, left_s: float, game: str) -> Advised:
+    """What an adviser says within the time, whatever it promised."""
+    try:
+        async with asyncio.timeout(left_s):
+            return await adviser.advise(run, action, left_s, game)
+    except TimeoutError:
+        return Advised(None, True)
 
 
 class ClosingAdviser(Adviser, Protocol):
@@ -131,15 +140,11 @@ class Decider:
         thought = await self._thought(run, end)
         if thought.policy == QUICK:
             source = "fallback"
-        advised = _UNADVISED
+        advised = UNADVISED
         adviser = self._adviser
         left = end - time.monotonic()
         if source == "policy" and adviser and adviser.wants(run, thought.confidence, left):
-            try:
-                async with asyncio.timeout(left):
-                    advised = await adviser.advise(run, thought.action, left, game)
-            except TimeoutError:
-                advised = Advised(None, True)
+            advised = await heard(adviser, run, thought.action, left, game)
             if advised.action is not None and run.is_legal(advised.action):
                 thought = thought._replace(action=advised.action)
                 source = "claude"

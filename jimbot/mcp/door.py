@@ -27,6 +27,7 @@ from jimbot.mcp.messages import Error
 from jimbot.mcp.metrics import Metrics
 from jimbot.mcp.protocol import MAX_FRAME_BYTES, receive
 from jimbot.mcp.server import EventServer
+from jimbot.security.bearer import address_of, token_of
 from jimbot.security.entrance import Refusal
 from jimbot.security.roles import Scope
 
@@ -132,9 +133,7 @@ class Door:
         entrance = self._server.entrance
         if entrance is None:
             return None
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        address = request.client.host if request.client else ""
-        found = entrance.enter(token if kind.lower() == "bearer" else None, address, scope)
+        found = entrance.enter(token_of(request.scope), address_of(request.scope), scope)
         if not isinstance(found, Refusal):
             return None
         error = Error(code="unauthorised", reason=found.reason)

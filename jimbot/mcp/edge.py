@@ -60,13 +60,13 @@ def unpack(bundle: Path, home: Home) -> tuple[Appliance, Strategies]:
         HomeError: the state directory cannot be used.
     """
     _, parts = bundles.read(bundle)
-    _prove(parts)
+    proved = _prove(parts)
     home.prepare()
     table = home.path / "edge.toml"
     write_whole(table, parts[bundles.TABLE])
     write_whole(home.path / FILE_NAME, parts[bundles.POLICY])
     os.environ["JIMBOT_TABLE"] = str(table)
-    return load(table), _strategies(parts)
+    return proved
 
 
 def prove(bundle: Path) -> Manifest:
@@ -82,16 +82,16 @@ async def run(appliance: Appliance, home: Home, known: Strategies) -> None:
     await service.serve(appliance, home, lambda: NetworkPolicy(policy), CachedAdviser(known))
 
 
-def _prove(parts: Mapping[str, bytes]) -> None:
+def _prove(parts: Mapping[str, bytes]) -> tuple[Appliance, Strategies]:
     """All of a bundle or nothing: no part is put in place before every one can be used."""
     with tempfile.TemporaryDirectory() as directory:
         table = Path(directory) / bundles.TABLE
         table.write_bytes(parts[bundles.TABLE])
-        load(table)
+        appliance = load(table)
         policy = Path(directory) / FILE_NAME
         policy.write_bytes(parts[bundles.POLICY])
         NetworkPolicy(policy)
-    _strategies(parts)
+    return appliance, _strategies(parts)
 
 
 def _strategies(parts: Mapping[str, bytes]) -> Strategies:

@@ -20,6 +20,7 @@ from typing import Final, Literal
 
 from jimbot import __version__
 from jimbot.appliance import Appliance, Home
+from jimbot.appliance.containers import SERVERS
 from jimbot.appliance.images import reference
 from jimbot.operations import forward, health, process, shares
 from jimbot.operations.errors import OperationError
@@ -35,16 +36,6 @@ _SOCKETS: Final = "/run/jimbot"
 # What an engine's client answers when it failed itself, before the container did anything.
 _ENGINE_FAILED: Final = 125
 _KILLED: Final = 128 + 9
-# Where the servers of others keep their data inside, and what they are told.
-_SERVERS: Final[Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]]] = {
-    "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
-    "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
-    "eventstore": (
-        "/var/lib/eventstore",
-        {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_TELEMETRY_OPTOUT": "true"},
-        (),
-    ),
-}
 
 
 class Containers:
@@ -140,8 +131,7 @@ class Containers:
         if cores := self._cores.get(row.group):
             options.append(f"--cpuset-cpus={','.join(str(core) for core in sorted(cores))}")
         if row.group == "training":
-            shared = max(it.training.object_store_mb for it in self._appliance.profiles.values())
-            options.append(f"--shm-size={shared}m")
+            options.append(f"--shm-size={self._appliance.object_store_mb}m")
         if row.vram_mb and shutil.which("nvidia-smi"):
             gpu = "--gpus=all" if self._engine == "docker" else "--device=nvidia.com/gpu=all"
             options.append(gpu)
@@ -206,7 +196,7 @@ class Containers:
         if name == "network":
             return ["forward", _SOCKETS, *(str(port) for port in self._ports())]
         row = self._appliance.service(name)
-        return list(row.command or _SERVERS.get(name, ("", {}, ()))[2])
+        return list(row.command or SERVERS.get(name, ("", {}, ()))[2])
 
     def _ports(self) -> list[int]:
         rows = [self._appliance.service(name) for name in self._services]
@@ -237,7 +227,7 @@ class Containers:
 
     def _volumes(self, name: str) -> list[str]:
         if not self._appliance.service(name).command:
-            inside, environment, _ = _SERVERS[name]
+            inside, environment, _ = SERVERS[name]
             outside = self._home.path / getattr(self._appliance.backup.servers, name)
             outside.mkdir(parents=True, exist_ok=True)
             told = [f"--env={key}={value}" for key, value in environment.items()]

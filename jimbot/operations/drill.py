@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +25,7 @@ from jimbot.appliance import Appliance, Home, TableError, load
 from jimbot.errors import JimbotError
 from jimbot.events import open_log
 from jimbot.events.payloads import GAME_FINISHED
-from jimbot.operations import health, process, stores
+from jimbot.operations import health, ports, process, stores
 from jimbot.operations.backup import lock, runner
 from jimbot.operations.backup.errors import BackupError
 from jimbot.operations.backup.manifest import Manifest
@@ -236,42 +234,13 @@ def _running(copy: Home, table: Path) -> Iterator[None]:
 
 def _on_free_ports(table: Path) -> None:
     """Write the table anew with other ports, which nobody has."""
-    text = table.read_text("utf-8")
-    lines = text.splitlines()
-    numbers = _lines_of_ports(lines)
-    wanted = sum(len(re.findall(r"= ?\d+", lines[number])) for number in numbers)
-    free = iter(_free_ports(wanted))
-    for number in numbers:
-        lines[number] = re.sub(r"(= ?)\d+", lambda found: f"{found[1]}{next(free)}", lines[number])
-    table.write_text("\n".join(lines))
+    ports.replace(table)
     try:
         load(table)
     except TableError as error:
         raise BackupError(
             f"the table in the backup does not hold here: {error.message}", hint=error.hint
         ) from error
-
-
-def _lines_of_ports(lines: list[str]) -> list[int]:
-    """Where services' ports are: in one line, or, in a table that NixOS wrote, in a section."""
-    found, inside = [], False
-    for number, line in enumerate(lines):
-        if line.startswith("["):
-            inside = re.fullmatch(r"\[services\..+\.ports\]", line.strip()) is not None
-        if inside or line.startswith("ports = "):
-            found.append(number)
-    return found
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 import jimbot
 from jimbot import __version__
 from jimbot.appliance import Home
-from jimbot.files import write_whole
+from jimbot.files import sync, write_whole
 from jimbot.operations.errors import AlreadyRunning, OperationError
 from jimbot.operations.runtime import Release
 
@@ -199,7 +199,7 @@ def switch(home: Home, number: int) -> None:
     new.unlink(missing_ok=True)
     new.symlink_to(str(number))
     new.replace(link)
-    _sync_folder(folder(home))
+    sync(folder(home))
 
 
 def prune(home: Home, keep: int) -> list[int]:
@@ -237,7 +237,7 @@ def note(home: Home, entry: Journal | None) -> None:
     """Write down how far a deployment is; None: it is over."""
     if entry is None:
         (folder(home) / "journal.json").unlink(missing_ok=True)
-        _sync_folder(folder(home))
+        sync(folder(home))
     else:
         write_whole(folder(home) / "journal.json", entry.model_dump_json().encode())
 
@@ -269,13 +269,4 @@ def _digest_of(package: Path) -> str:
 def _sync(top: Path) -> None:
     for path in top.rglob("*"):
         if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync(path)

@@ -36,8 +36,7 @@ from jimbot.mcp.balatrobot.methods import Game
 from jimbot.mcp.balatrobot.server import GameServer, LocalFiles
 from jimbot.mcp.client import EventClient
 from jimbot.mcp.messages import PROTOCOL
-from jimbot.operations import control, health
-from jimbot.operations.drill import _on_free_ports
+from jimbot.operations import control, health, ports
 from jimbot.operations.errors import OperationError
 from jimbot.operations.forward import name as name_of_socket
 from jimbot.operations.forward import short
@@ -103,7 +102,7 @@ def _started(appliance: Appliance, table: Path | None, tell: Tell) -> Iterator[t
         path = directory / "appliance.toml"
         packaged = resources.files("jimbot.appliance") / "appliance.toml"
         path.write_bytes((table or packaged).read_bytes())
-        _on_free_ports(path)
+        ports.replace(path)
         home = Home(directory / "home")
         own = load(path)
         tell("starting an appliance in a scratch home")

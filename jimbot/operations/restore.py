@@ -18,6 +18,7 @@ import psutil
 from pydantic import BaseModel
 
 from jimbot.appliance import Appliance, Home
+from jimbot.files import sync
 from jimbot.operations import state, swap
 from jimbot.operations.backup import lock, manifest, runner
 from jimbot.operations.backup.dumps import MADE_FROM_LOG
@@ -222,7 +223,7 @@ def _put_home_in_place(to: Home, made: Path, occupied: bool) -> str:
     _sync_tree(made)
     if not to.path.exists():
         made.rename(to.path)
-        swap.sync(to.path.parent)
+        sync(to.path.parent)
         (to.path / _UNFINISHED).unlink()
         return ""
     swap.exchange(made, to.path)
@@ -415,5 +416,5 @@ def _stamp() -> str:
 def _sync_tree(directory: Path) -> None:
     for path in directory.rglob("*"):
         if not path.is_symlink():
-            swap.sync(path)
-    swap.sync(directory)
+            sync(path)
+    sync(directory)

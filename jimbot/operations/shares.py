@@ -12,15 +12,8 @@ RuntimeName = Literal["native", "containers"]
 
 
 def memory_mb(appliance: Appliance, name: str, runtime: RuntimeName, scale: float) -> int:
-    """A service's limit, MiB. Where a service that `depends` on it does not run in this runtime of
-    its own (Ray's workers natively), it lives inside this one, and its share with it."""
-    services = appliance.services
-    absent = (
-        other.memory_mb
-        for other in services.values()
-        if other.command and runtime not in other.runtimes and name in other.depends
-    )
-    return int((services[name].memory_mb + sum(absent)) * scale)
+    """A service's limit, MiB."""
+    return int(appliance.memory_mb(name, runtime) * scale)
 
 
 def group_mb(appliance: Appliance, group: str, scale: float) -> int:

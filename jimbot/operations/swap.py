@@ -7,6 +7,7 @@ import errno
 import os
 from pathlib import Path
 
+from jimbot.files import sync
 from jimbot.operations.errors import OperationError
 
 _AT_FDCWD = -100
@@ -31,12 +32,3 @@ def exchange(one: Path, other: Path) -> None:
         )
     sync(one.parent)
     sync(other.parent)
-
-
-def sync(folder: Path) -> None:
-    """Make what was renamed in a directory survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

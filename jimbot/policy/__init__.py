@@ -70,13 +70,11 @@ def learned_file(home: Home | None = None) -> Path:
 
 
 __all__ = [
-    "AUTO",
     "COMPILED",
     "LEARNED",
     "NAMES",
     "Policy",
     "UnknownPolicy",
-    "choose",
     "learned_file",
     "make",
 ]

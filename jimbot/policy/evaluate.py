@@ -198,11 +198,11 @@ def summary(policy: str, deck: str, stake: str, games: Sequence[Game]) -> Evalua
         win_rate=wins / count,
         win_rate_ci=wilson(wins, count),
         mean_ante=sum(antes) / count,
-        mean_ante_ci=_normal(antes),
+        mean_ante_ci=normal(antes),
         antes=[sum(not game.won and game.ante == ante for game in games) for ante in range(1, 9)]
         + [wins],
         mean_score=sum(scores) / count,
-        mean_score_ci=_normal(scores),
+        mean_score_ci=normal(scores),
         best_score=max(scores),
         decision_ms_p50=_quantile(times, 0.5),
         decision_ms_p99=_quantile(times, 0.99),
@@ -218,7 +218,8 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
-def _normal(values: Sequence[float]) -> tuple[float, float]:
+def normal(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean, by the normal distribution; of one value that value."""
     mean = sum(values) / len(values)
     if len(values) < 2:
         return mean, mean

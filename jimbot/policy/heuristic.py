@@ -505,8 +505,9 @@ class HeuristicPolicy:
         for place, offer in enumerate(pack.cards):
             action: Action | None = Action(ActionKind.PICK_PACK, place)
             if offer.joker is not None:
-                worth = self._gain(run, offer.joker)
-                if not run.has_joker_room(offer.joker.edition):
+                if run.has_joker_room(offer.joker.edition):
+                    worth = self._gain(run, offer.joker)
+                else:
                     weakest = self._weakest_for(run, offer.joker)
                     if weakest is None or weakest[0] < self._tuning.swap:
                         continue

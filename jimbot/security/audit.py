@@ -104,7 +104,7 @@ def entries(home: Home) -> Iterator[dict[str, Any]]:
     """Every record that can be read, oldest first; whether they hold is for `verify` to say."""
     for path in _files(home.path / "audit"):
         for line in _lines(path):
-            if isinstance(entry := _parse(line), dict):
+            if (entry := _parse(line)) is not None:
                 yield entry
 
 

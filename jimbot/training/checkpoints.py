@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jimbot.errors import MissingExtra
+from jimbot.files import sync
 from jimbot.security.errors import SecretError
 from jimbot.security.secrets import read as read_secret
 from jimbot.training.errors import TrainingError
@@ -88,11 +89,11 @@ def save(
         }
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
         for path in _files(partial):
-            _sync(path)
-        _sync(partial)
+            sync(path)
+        sync(partial)
         shutil.rmtree(final, ignore_errors=True)
         partial.rename(final)
-        _sync(directory)
+        sync(directory)
     except OSError as error:
         raise TrainingError(
             f"cannot write checkpoint {final}: {error.strerror}", hint="Is the disk full?"
@@ -224,11 +225,3 @@ def _files(directory: Path) -> list[Path]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,17 +5,16 @@ Runners share the games; each has them played by numpy, like whoever will play f
 
 from __future__ import annotations
 
-from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from jimbot.events.payloads import TrainingEvaluation
-from jimbot.policy.evaluate import evaluate, held_out_seeds, wilson
+from jimbot.game import Run
+from jimbot.policy.evaluate import held_out_seeds, normal, play, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jimbot.game import Run
     from jimbot.policy.protocol import Policy
     from jimbot.policy.weights import Weights
 
@@ -29,14 +28,8 @@ class Outcome(NamedTuple):
 
 def outcomes(policy: Policy, seeds: Sequence[str], deck: str, stake: str) -> list[Outcome]:
     """Play a game a seed."""
-    found: list[Outcome] = []
-
-    def after(_: int, run: Run) -> None:
-        found.append(Outcome(9 if run.won else run.ante, run.won))
-
-    if seeds:
-        evaluate(policy, seeds, deck=deck, stake=stake, after_game=after)
-    return found
+    games = (play(policy, Run(seed, deck, stake)) for seed in seeds)
+    return [Outcome(game.ante, game.won) for game in games]
 
 
 def share(
@@ -55,8 +48,7 @@ def summary(
 ) -> TrainingEvaluation:
     """What games told, as an event's payload."""
     antes = [float(game.ante) for game in found]
-    mean = fmean(antes)
-    spread = 1.96 * stdev(antes) / sqrt(len(antes)) if len(antes) > 1 else 0.0
+    low, high = normal(antes)
     wins = sum(game.won for game in found)
     least, most = wilson(wins, len(found))
     return TrainingEvaluation(
@@ -65,9 +57,9 @@ def summary(
         steps=steps,
         games=len(found),
         stake=stake,
-        mean_ante=mean,
-        mean_ante_low=mean - spread,
-        mean_ante_high=mean + spread,
+        mean_ante=fmean(antes),
+        mean_ante_low=low,
+        mean_ante_high=high,
         win_rate=wins / len(found),
         win_rate_low=least,
         win_rate_high=most,

@@ -12,14 +12,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from jimbot.appliance import Appliance, Home
 from jimbot.appliance.training import Preset
 from jimbot.events.payloads import TrainingEvaluation, TrainingIteration
+from jimbot.files import write_whole
 from jimbot.training import checkpoints, cluster
 from jimbot.training.driver import Plan, Progress, Status, train
 from jimbot.training.errors import TrainingError
@@ -181,9 +181,7 @@ class Curve:
         """Take an evaluation in, and write both files."""
         minutes = self._before + (time.monotonic() - self._began) / 60
         self.points.append({"minutes": round(minutes, 2)} | evaluation.model_dump())
-        partial = self._directory / f".{CURVE}.partial"
-        partial.write_text(json.dumps(self.points, indent=1))
-        partial.replace(self._directory / CURVE)
+        write_whole(self._directory / CURVE, json.dumps(self.points, indent=1).encode())
         try:
             draw(self.points, self._directory / PICTURE)
         except ImportError:
@@ -193,14 +191,12 @@ class Curve:
 def draw(
     points: list[dict[str, Any]],
     file: Path,
-    lines: Mapping[str, tuple[float, float, float]] = MappingProxyType({}),
 ) -> None:
     """Draw a curve.
 
     Args:
         points: as in `curve.json`.
         file: the picture; its suffix says which kind.
-        lines: by label, mean ante and its interval of policies to compare with.
     """
     import matplotlib
 
@@ -217,9 +213,6 @@ def draw(
         color="C0",
         alpha=0.2,
     )
-    for number, (label, (mean, low, high)) in enumerate(lines.items(), 1):
-        axes.axhline(mean, color=f"C{number}", linestyle="--", label=label)
-        axes.axhspan(low, high, color=f"C{number}", alpha=0.1)
     axes.set(xlabel="environment steps, millions", ylabel="mean ante reached, held-out seeds")
     figure.legend(loc="outside lower center", ncols=2)
     axes.grid(alpha=0.3)

@@ -113,9 +113,9 @@ def make_env(context: dict[str, Any]) -> BalatroEnv:
 
     Args:
         context: `deck`, `stake`, and for games that shall be kept `events`, `journal` and
-            `record_one_in`; `level`, the stake and goal until `set_level` says otherwise.
+            `record_one_in`.
     """
-    first = tuple(context.get("level") or (context["stake"], ANTES))
+    first = (context["stake"], ANTES)
     follow = None
     if url := context.get("events"):
         # One for all environments of the process, so that "one in N" counts them together.

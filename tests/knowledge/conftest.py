@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jimbot.knowledge import GraphStore
-from tests.conftest import free_ports
+from jimbot.operations.ports import free as free_ports
 
 Opener = Callable[[], GraphStore]
 

@@ -18,7 +18,7 @@ from jimbot.events import Event, EventError
 from jimbot.events.sqlite import SQLiteEventLog
 from jimbot.mcp.client import EventClient, OutboxError
 from jimbot.mcp.journal import Audit, Auditor
-from tests.conftest import free_ports
+from jimbot.operations.ports import free as free_ports
 from tests.mcp.conftest import Running, heartbeat
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from jimbot.appliance import Appliance
-from tests.conftest import free_ports
+from jimbot.operations.ports import free as free_ports
 
 # A service that answers /health on the port it is given. Its second argument says how it behaves.
 FAKE = r"""

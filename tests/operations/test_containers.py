@@ -24,8 +24,8 @@ from jimbot import __version__
 from jimbot.appliance import Appliance, Home
 from jimbot.operations.containers import Containers
 from jimbot.operations.errors import OperationError
+from jimbot.operations.ports import free as free_ports
 from jimbot.operations.supervisor import Supervisor
-from tests.conftest import free_ports
 from tests.operations.conftest import FAKE
 
 PYTHON = "/usr/bin/python3"

@@ -16,8 +16,8 @@ from jimbot.appliance.render import toml
 from jimbot.operations import control, deploy, generations
 from jimbot.operations.commands import Commands
 from jimbot.operations.errors import GateClosed, OperationError
+from jimbot.operations.ports import free as free_ports
 from jimbot.operations.supervisor import Supervisor
-from tests.conftest import free_ports
 
 Fakes = Callable[[dict[str, dict[str, Any]]], tuple[Any, Any]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from jimbot.appliance import Home
 from jimbot.operations import journal, logs
 from jimbot.operations.logs import Follower, Wanted
 
-SCRIPT = """#!/usr/bin/env python3
+SCRIPT = (
+    f"#!{sys.executable} -S\n"
+    + """\
 import json, os, sys, time
 here = os.path.dirname(__file__)
 entries = [json.loads(line) for line in open(f"{here}/entries")]
@@ -29,6 +32,7 @@ else:
         if f"--unit={entry['_SYSTEMD_UNIT']}" in asked:
             print(json.dumps(entry))
 """
+)
 
 
 def _entry(service: str, second: int, message: str, **fields: str) -> dict[str, object]:

@@ -18,7 +18,8 @@ from jimbot.events.games import list_games, read_game
 from jimbot.mcp.balatrobot.client import GameUnreachable
 from jimbot.operations import playing
 from jimbot.operations.errors import OperationError
-from tests.conftest import free_ports, table_on_free_ports
+from jimbot.operations.ports import free as free_ports
+from tests.conftest import table_on_free_ports
 
 
 @pytest.fixture

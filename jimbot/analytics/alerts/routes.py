@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from jimbot.analytics.alerts.models import Alerts
-from jimbot.analytics.models import Problem
+from jimbot.analytics.routes import PREFIX, RESPONSES
 
 
 def nobody_looks() -> Alerts:
@@ -17,10 +17,7 @@ def nobody_looks() -> Alerts:
 
 def router(answer: Callable[[], Alerts]) -> APIRouter:
     """`GET /api/v1/alerts`; silences are set on the machine itself: `jimbot alerts silence`."""
-    api = APIRouter(
-        prefix="/api/v1",
-        responses={422: {"model": Problem, "description": "A parameter does not hold"}},
-    )
+    api = APIRouter(prefix=PREFIX, responses={422: RESPONSES[422]})
 
     @api.get("/alerts", tags=["alerts"])
     def alerts() -> Alerts:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from jimbot.appliance import Home
 from jimbot.errors import JimbotError
+from jimbot.files import write_whole
 
 
 class SilenceError(JimbotError):
@@ -101,9 +102,8 @@ def _path(home: Home) -> Path:
 
 
 def _write(home: Home, silences: list[Silence]) -> None:
-    new = _path(home).with_suffix(".new")
-    new.write_text(json.dumps([one.model_dump() for one in silences], indent=1))
-    new.replace(_path(home))
+    text = json.dumps([one.model_dump() for one in silences], indent=1)
+    write_whole(_path(home), text.encode())
 
 
 @contextmanager

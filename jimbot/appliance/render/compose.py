@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jimbot.appliance.containers import SERVERS
 from jimbot.appliance.model import Appliance, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -78,16 +79,14 @@ def _service(
     rows: dict[str, Service],
     environment: str,
 ) -> dict[str, Any]:
-    group = appliance.groups[row.group]
-    cpus = group.cores or appliance.groups[group.inside or row.group].cores
     found: dict[str, Any] = {
         "image": containers.image(appliance, row.image),
         "network_mode": f"service:{_NETWORK}",
         "depends_on": _depends(row, rows),
         **_closed(
             appliance,
-            memory_mb=containers.memory_mb(appliance, name),
-            cpus=cpus,
+            memory_mb=appliance.memory_mb(name, "native"),
+            cpus=containers.cores(appliance, row),
             ours=bool(row.command),
             gpu=bool(row.vram_mb),
         ),
@@ -97,8 +96,7 @@ def _service(
     if pinned := appliance.placement.cpus.get(row.group):
         found["cpuset"] = pinned
     if row.group == "training":
-        shared = max(profile.training.object_store_mb for profile in appliance.profiles.values())
-        found["shm_size"] = f"{shared}m"
+        found["shm_size"] = f"{appliance.object_store_mb}m"
     if row.command:
         found |= {
             "command": list(row.command),
@@ -109,7 +107,7 @@ def _service(
         if environment != "development" and (names := containers.secrets(appliance, name)):
             found["secrets"] = names
     else:
-        inside, variables, arguments = containers.SERVERS[name]
+        inside, variables, arguments = SERVERS[name]
         found |= {
             "command": list(arguments),
             "environment": dict(variables),

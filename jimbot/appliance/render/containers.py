@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -17,18 +16,7 @@ TABLE = "/etc/jimbot/appliance.toml"
 USER = 65532
 """As in the images (nix/identity.nix)."""
 
-# Where the servers keep their data inside their images, and what they are told.
-SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
-    "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
-    "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
-    "eventstore": (
-        "/var/lib/eventstore",
-        {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_TELEMETRY_OPTOUT": "true"},
-        (),
-    ),
-}
-
-_STORE_OF = {"eventstore": "log", "questdb": "series", "memgraph": "graph"}
+STORE_OF = {"eventstore": "log", "questdb": "series", "memgraph": "graph"}
 
 
 def ours(appliance: Appliance) -> dict[str, Service]:
@@ -45,7 +33,7 @@ def servers(appliance: Appliance) -> dict[str, Service]:
     return {
         name: service
         for name, service in appliance.services.items()
-        if name in _STORE_OF and getattr(appliance.stores, _STORE_OF[name]).engine == "server"
+        if name in STORE_OF and getattr(appliance.stores, STORE_OF[name]).engine == "server"
     }
 
 
@@ -55,10 +43,10 @@ def image(appliance: Appliance, name: str, registry: str = "") -> str:
     return f"{registry}/{found}" if registry and appliance.images[name].ours else found
 
 
-def memory_mb(appliance: Appliance, name: str) -> int:
-    """A service's memory; Ray's workers live in the head's where they have no process."""
-    own = appliance.service(name).memory_mb
-    return own + (appliance.service("ray-worker").memory_mb if name == "ray-head" else 0)
+def cores(appliance: Appliance, row: Service) -> float:
+    """The cores of a service's group; of the one that it is inside of where it has none."""
+    group = appliance.groups[row.group]
+    return group.cores or appliance.groups[group.inside or row.group].cores
 
 
 def environment(appliance: Appliance, name: str) -> dict[str, str]:

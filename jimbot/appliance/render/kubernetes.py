@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from jimbot.appliance.containers import SERVERS
 from jimbot.appliance.model import Appliance, HealthCheck, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -56,7 +57,7 @@ def on_cluster(appliance: Appliance, environment: str) -> Appliance:
     """The table as it holds there: servers have names, and mcp is reached from outside the pod."""
     stores = appliance.stores
     changed = {}
-    for name, field in (("eventstore", "log"), ("questdb", "series"), ("memgraph", "graph")):
+    for name, field in containers.STORE_OF.items():
         engine = getattr(stores, field)
         url = urlsplit(engine.address)
         if engine.engine == "server" and url.hostname in ("127.0.0.1", "localhost"):
@@ -108,7 +109,7 @@ def appliance_pod(appliance: Appliance, environment: str) -> list[Manifest]:
 def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
     """One of the servers that [stores] names."""
     row = appliance.service(name)
-    inside, variables, arguments = containers.SERVERS[name]
+    inside, variables, arguments = SERVERS[name]
     container: Manifest = {
         "name": name,
         "image": containers.image(appliance, row.image),
@@ -142,7 +143,7 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
     """Ray by KubeRay: a head that runs no games, steady workers, and workers on spot nodes."""
     cluster = appliance.kubernetes
     least, most = getattr(appliance.environments, environment).workers
-    shared = max(profile.training.object_store_mb for profile in appliance.profiles.values())
+    shared = appliance.object_store_mb
     head = appliance.service("ray-head")
     worker = appliance.service("ray-worker")
     cores = appliance.groups["training"].cores
@@ -271,6 +272,10 @@ def network_policies(appliance: Appliance, environment: str) -> list[Manifest]:
         return [{"protocol": "TCP", "port": number} for number in numbers]
 
     ray = {"podSelector": {"matchLabels": {"ray.io/cluster": _RAY}}}
+    to_servers = [
+        {"to": [peer(name)], "ports": ports(list(row.ports.values()))}
+        for name, row in servers.items()
+    ]
     found = [
         _policy("nothing", environment, {}, ["Ingress", "Egress"]),
         _policy(
@@ -282,10 +287,7 @@ def network_policies(appliance: Appliance, environment: str) -> list[Manifest]:
             egress=[
                 dns,
                 outside,
-                *(
-                    {"to": [peer(name)], "ports": ports(list(row.ports.values()))}
-                    for name, row in servers.items()
-                ),
+                *to_servers,
             ],
         ),
         _policy(
@@ -319,10 +321,6 @@ def network_policies(appliance: Appliance, environment: str) -> list[Manifest]:
             )
         )
     if getattr(appliance.environments, environment).backups:
-        to_servers = [
-            {"to": [peer(name)], "ports": ports(list(row.ports.values()))}
-            for name, row in servers.items()
-        ]
         found.append(
             _policy(
                 _BACKUP,
@@ -500,8 +498,7 @@ def _network_probe(row: Service, health: HealthCheck) -> Manifest:
 
 def _resources(appliance: Appliance, name: str, row: Service) -> Manifest:
     memory = f"{row.memory_mb}Mi"
-    group = appliance.groups[row.group]
-    cores = group.cores or appliance.groups[group.inside or row.group].cores
+    cores = containers.cores(appliance, row)
     sharing = sum(other.group == row.group for other in appliance.services.values())
     return {
         "requests": {"cpu": f"{round(1000 * cores / sharing)}m", "memory": memory},

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
 from jimbot.appliance.model import Appliance
+from jimbot.appliance.render import containers
 from jimbot.appliance.rules import Expression, Quantile, Ratio, Rule, Unit, Value, rules
 
 _PLACE = re.compile(r"\{(\w+)\}")
@@ -22,8 +21,8 @@ _HEAD = "# Written from the appliance table: jimbot render prometheus\n"
 def render(appliance: Appliance, environment: str) -> dict[str, str]:
     """`prometheus.yml`, and `rules/jimbot.yml` that it reads."""
     return {
-        "prometheus.yml": _HEAD + _yaml(scrape_config(appliance, environment)),
-        "rules/jimbot.yml": _HEAD + _yaml(rule_groups(appliance)),
+        "prometheus.yml": _HEAD + containers.dump(scrape_config(appliance, environment)),
+        "rules/jimbot.yml": _HEAD + containers.dump(rule_groups(appliance)),
     }
 
 
@@ -111,7 +110,3 @@ def duration(seconds: float) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds / size:.0f}{unit}"
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
-
-
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

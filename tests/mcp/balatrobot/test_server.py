@@ -10,7 +10,7 @@ import pytest
 
 from jimbot.mcp.balatrobot import picture
 from jimbot.mcp.balatrobot.server import LocalFiles
-from tests.conftest import free_ports
+from jimbot.operations.ports import free as free_ports
 from tests.mcp.balatrobot.conftest import Player, Served, check_error
 
 

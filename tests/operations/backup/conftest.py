@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 import os
@@ -30,7 +31,13 @@ def empty_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with nothing in it, to be copied: making one takes restic seconds."""
     if shutil.which("restic") is None:
         pytest.skip("restic is not installed: apt-get install restic")
-    directory = tmp_path_factory.mktemp("restic")
+    return _repository(tmp_path_factory.getbasetemp() / "restic")
+
+
+@functools.cache
+def _repository(directory: Path) -> Path:
+    # Cached, since a fixture that others import is made for each of them.
+    directory.mkdir()
     password = directory / "password"
     password.write_text(PASSWORD)
     password.chmod(0o600)

@@ -8,7 +8,6 @@ let shown = "";
 let alerts = null;
 
 export const firing = () => (alerts?.alerts ?? []).filter((alert) => alert.state === "firing");
-export const checked = () => alerts !== null && alerts.status !== "unchecked";
 
 export function forget() {
   shown = "";

@@ -43,8 +43,8 @@ export function card(card, { note = "", scores = false, dim = false } = {}) {
 }
 
 // A joker, consumable, voucher, pack or tag: its name, and what it does.
-export function thing(it, { cost = null, note = "" } = {}) {
-  const notes = [it.edition, ...(it.notes ?? []), note].filter(Boolean);
+export function thing(it, { cost = null } = {}) {
+  const notes = [it.edition, ...(it.notes ?? [])].filter(Boolean);
   const kind = it.kind === "Joker" ? RARITY[it.rarity ?? 0] : it.kind.toLowerCase();
   return h("li", { class: "thing", "data-kind": it.kind, "data-rarity": it.rarity || null, "data-edition": it.edition || null },
     h("b", {}, it.name),

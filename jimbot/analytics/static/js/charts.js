@@ -7,8 +7,8 @@ import { clock, compact, day, format, percent, plural, significant, two, whole }
 const MARGIN = { top: 10, right: 6, bottom: 22, left: 44 };
 
 // Round steps that people count in, so that an axis has three to five of them.
-function ticks(low, high, count = 4) {
-  const raw = (high - low) / count;
+function ticks(low, high) {
+  const raw = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => step >= raw * 0.999);
   const first = Math.floor(low / step + 1e-9) * step;

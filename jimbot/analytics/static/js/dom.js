@@ -36,14 +36,20 @@ export function meter(share, label, text, level = "") {
   return node;
 }
 
+// How a share of memory or money stands.
+export const level = (share) => (share > .9 ? "bad" : share > .75 ? "high" : "fine");
+
+// Names and values, as a description list's children.
+export const terms = (rows) => rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]);
+
 // Rows that are built again keep the focus, and the part that was unfolded.
-export function replace(parent, children, key = "data-key") {
-  const focused = parent.contains(document.activeElement) ? document.activeElement.closest(`[${key}]`)?.getAttribute(key) : null;
-  const open = new Set([...parent.querySelectorAll(`details[open][${key}]`)].map((node) => node.getAttribute(key)));
+export function replace(parent, children) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement.closest("[data-key]")?.dataset.key : null;
+  const open = new Set([...parent.querySelectorAll("details[open][data-key]")].map((node) => node.dataset.key));
   parent.replaceChildren(...children);
-  for (const node of parent.querySelectorAll(`details[${key}]`)) node.open = open.has(node.getAttribute(key));
+  for (const node of parent.querySelectorAll("details[data-key]")) node.open = open.has(node.dataset.key);
   if (focused) {
-    const node = parent.querySelector(`[${key}="${CSS.escape(focused)}"]`);
+    const node = parent.querySelector(`[data-key="${CSS.escape(focused)}"]`);
     (node?.matches("details") ? node.querySelector("summary") : node)?.focus({ preventScroll: true });
   }
 }

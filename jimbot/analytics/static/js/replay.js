@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import * as cards from "./cards.js";
-import { $, h, meter, say } from "./dom.js";
+import { $, h, meter, say, terms } from "./dom.js";
 import { chips, moment, plural, significant, whole } from "./words.js";
 
 const CHUNK = 50;
@@ -10,7 +10,7 @@ const CHUNKS_KEPT = 8;
 const STEP_MS = 1400;
 const PREFIX = "#game=";
 
-let game = null; // { id, total, finished, chunks: Map of first number -> Promise of frames, problem }
+let game = null; // { id, total, finished, chunks: Map of first number -> Promise of frames }
 let at = 0;
 let timer = null;
 let opening = 0;
@@ -59,7 +59,7 @@ function closed() {
 async function open(id, step) {
   pause();
   const mine = ++opening;
-  game = { id, total: 1, finished: true, chunks: new Map(), problem: "" };
+  game = { id, total: 1, finished: true, chunks: new Map() };
   say($("game-title"), "Game");
   say($("game-sub"), "");
   $("game-body").replaceChildren("Loading");
@@ -123,7 +123,7 @@ function showSummary(it) {
     ["Hands played", hands.join(", ") || "none"],
     ["Also", it.recorded ? h("code", {}, `jimbot games replay ${it.game_id}`) : "kept as a summary only"],
   ];
-  $("game-body").replaceChildren(h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  $("game-body").replaceChildren(h("dl", {}, ...terms(rows)));
 }
 
 // A game that is being played grows; who looks at its last action goes along.

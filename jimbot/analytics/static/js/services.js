@@ -1,6 +1,6 @@
 // The state of every service, and memory against its budget.
 
-import { $, h, meter, say, replace } from "./dom.js";
+import { $, h, level, meter, say, replace } from "./dom.js";
 import { NONE, bytes, one, percentWhole, sentence } from "./words.js";
 
 const STATE = { ok: "ok", warn: "warning", fail: "down", unknown: "could not tell", unchecked: "not checked" };
@@ -10,7 +10,6 @@ let services = null;
 let resources = null;
 let shown = "";
 
-export const current = () => services;
 export const expected = () => (services?.services ?? []).filter((service) => service.expected);
 
 export function show(answer) {
@@ -21,8 +20,6 @@ export function show(answer) {
 export function forget() {
   shown = "";
 }
-
-const level = (share) => (share > .9 ? "bad" : share > .75 ? "high" : "fine");
 
 function draw() {
   const uses = new Map((resources?.services ?? []).map((use) => [use.name, use]));

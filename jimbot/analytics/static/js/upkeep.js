@@ -1,7 +1,7 @@
 // Claude's costs with the month's forecast, and backups' age: asked once a minute.
 
 import { ask } from "./api.js";
-import { $, h, meter, say, svg } from "./dom.js";
+import { $, h, level, meter, say, svg, terms } from "./dom.js";
 import { NONE, age, dollars, moment, plural, sentence, whole } from "./words.js";
 
 export async function refresh(now) {
@@ -21,13 +21,13 @@ function showCosts(costs) {
   const share = report.month_budget ? report.this_month / report.month_budget : null;
   const figures = [
     ["This month", h("span", {}, `${dollars(report.this_month)} of ${dollars(report.month_budget)}`,
-      meter(share, "This month's budget", `${dollars(report.this_month)} of ${dollars(report.month_budget)}`, share > .9 ? "bad" : share > .75 ? "high" : "fine"))],
+      meter(share, "This month's budget", `${dollars(report.this_month)} of ${dollars(report.month_budget)}`, level(share)))],
     ["At the month's end", h("span", { class: report.over_budget ? "bad" : "" }, `${dollars(report.month_forecast)} forecast${report.over_budget ? ", over budget" : ""}`)],
     ["A game that asked", report.per_game === null ? `${NONE} (none yet)` : `${dollars(report.per_game)}, ${plural(report.games, "game")}`],
     ["A won game", report.per_won_game === null ? `${NONE} (none yet)` : dollars(report.per_won_game)],
     ["30 days", `${dollars(report.dollars)}, ${plural(report.requests, "request")}`],
   ];
-  $("costs-figures").replaceChildren(...figures.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  $("costs-figures").replaceChildren(...terms(figures));
   $("costs-days").replaceChildren(bars(report.by_day));
   $("costs-models").replaceChildren(...report.by_model.slice(0, 5).map((row) => h("tr", {},
     h("th", { scope: "row", class: "row" }, row.key), h("td", { class: "number" }, whole(row.requests)), h("td", { class: "number" }, dollars(row.dollars)))));
@@ -67,7 +67,7 @@ function showBackups(backups, now) {
   if (backups.stale_after_s !== null) rows.push(["Stale after", age(backups.stale_after_s * 1000)]);
   for (const [kind, at] of Object.entries(backups.last)) rows.push([`Last ${kind}`, `${age(now - at)} ago`]);
   if (backups.snapshots !== null) rows.push(["Snapshots", whole(backups.snapshots)]);
-  $("backups-figures").replaceChildren(...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+  $("backups-figures").replaceChildren(...terms(rows));
   const words = [backups.reason, backups.hint].filter(Boolean).map(sentence).join(" ");
   $("backups-reason").hidden = !words;
   say($("backups-reason"), words);
