@@ -7,11 +7,8 @@ memory goes when it has ended and a failure stops nothing.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +16,12 @@ from typing import Final
 
 from jimbot.appliance import Appliance, Home
 from jimbot.files import write_whole
-from jimbot.operations import backup
+from jimbot.operations import backup, itself
 from jimbot.operations.backup import runner
+from jimbot.operations.backup.watch import AGAIN_S, LOOK_S
 
 _log = logging.getLogger(__name__)
 
-LOOK_S: Final = 60.0
-# After a failure: a full disk or a repository that is away is not mended by haste.
-AGAIN_S: Final = 600.0
 # Nothing of it in the first minutes, when everything starts.
 FIRST_S: Final = 300.0
 _NICE: Final = 10
@@ -74,24 +69,11 @@ class Upkeep:
             await asyncio.sleep(LOOK_S)
 
     async def _do(self, command: list[str]) -> int:
-        arguments = ["-m", "jimbot", "--home", str(self._home.path), *command]
-        # Not through a shell, nor with what services say to people on the terminal.
+        # It does not write into what services say to people on the terminal.
         with (self._home.logs / "upkeep.out").open("ab") as out:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                preexec_fn=lambda: os.nice(_NICE),
+            return await itself.run(
+                self._home, *command, output=out, nice=_NICE, end_s=_END_S, running=self.running
             )
-        self.running.add(process.pid)
-        try:
-            return await process.wait()
-        finally:
-            if process.returncode is None:
-                await _end(process)
-            self.running.discard(process.pid)
 
     def _backups_set_up(self) -> bool:
         try:
@@ -118,14 +100,3 @@ class Upkeep:
             return {str(name): float(at) for name, at in found.items()}
         except (OSError, ValueError, AttributeError, TypeError):
             return {}
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a process soon; whatever it was, it goes on from there the next time."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _END_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()

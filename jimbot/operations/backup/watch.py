@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 
 from jimbot.appliance import Appliance, Home
+from jimbot.operations import itself
 from jimbot.operations.backup import record
 
 LOOK_S = 60.0
@@ -26,7 +26,7 @@ async def watch(
         make: makes a backup of a kind, and gives an exit code; a process of its own by default,
             whose memory goes when it has ended.
     """
-    make = make or (lambda kind: _in_process(home, kind))
+    make = make or (lambda kind: itself.run(home, "backup", "run", "--kind", kind))
     while not stop.is_set():
         wait = LOOK_S
         if kind := record.due(appliance, home):
@@ -35,16 +35,3 @@ async def watch(
             await asyncio.wait_for(stop.wait(), wait)
         except TimeoutError:
             continue
-
-
-async def _in_process(home: Home, kind: str) -> int:
-    command = (sys.executable, "-m", "jimbot", "--home", str(home.path), "backup", "run")
-    running = await asyncio.create_subprocess_exec(
-        *command, "--kind", kind, stdin=asyncio.subprocess.DEVNULL
-    )
-    try:
-        return await running.wait()
-    finally:
-        if running.returncode is None:
-            running.terminate()  # it goes on from there the next time
-            await running.wait()
