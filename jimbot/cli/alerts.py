@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jimbot.cli import Options
+from jimbot.cli.spans import Span
 
 if TYPE_CHECKING:
     from jimbot.analytics.alerts.deliver import Notice
@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
-class Span(click.ParamType[float]):
-    """Seconds, written like 30m, 2h or 3d."""
-
-    name = "span"
-    _UNITS = {"m": 60, "h": 3600, "d": 86400}  # noqa: RUF012
-
-    def convert(self, value: object, param: object, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", str(value))
-        if not match or float(match[1]) == 0:
-            self.fail(f"{value!r} is not a span like 30m, 2h or 3d", None, ctx)
-        return float(match[1]) * self._UNITS[match[2]]
+SPAN = Span("span", "mhd", "30m, 2h or 3d")
 
 
 @click.group()
@@ -76,7 +66,7 @@ def list_(options: Options, as_json: bool) -> None:
 
 @command.command()
 @click.argument("rule")
-@click.option("--for", "seconds", type=Span(), required=True, help="How long: 30m, 2h, 3d.")
+@click.option("--for", "seconds", type=SPAN, required=True, help="How long: 30m, 2h, 3d.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only with this.")
 @click.option("--reason", default="", help="For whoever looks later.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be done.")

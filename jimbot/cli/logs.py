@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jimbot.cli import Options
+from jimbot.cli.spans import seconds
 
 if TYPE_CHECKING:
     from jimbot.operations.logs import Line
@@ -28,14 +28,12 @@ class Since(click.ParamType[datetime]):
     """A time: how long ago (90s, 10m, 2h, 3d), or a date and time as ISO 8601."""
 
     name = "time"
-    _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # noqa: RUF012
 
     def convert(self, value: object, param: object, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value)):
-            seconds = float(ago[1]) * self._UNITS[ago[2]]
-            return datetime.now(UTC) - timedelta(seconds=seconds)
+        if (ago := seconds(str(value), "smhd")) is not None:
+            return datetime.now(UTC) - timedelta(seconds=ago)
         try:
             return datetime.fromisoformat(str(value)).astimezone(UTC)
         except ValueError:

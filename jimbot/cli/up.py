@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from typing import Any
 
 import click
 
 from jimbot.cli import Options
+from jimbot.cli.spans import Span
 
-
-class Duration(click.ParamType[float]):
-    """Seconds, written like 90, 90s, 5m or 2h."""
-
-    name = "duration"
-    _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}  # noqa: RUF012
-
-    def convert(self, value: object, param: object, ctx: click.Context | None) -> float:
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
-        if not match or float(match[1]) == 0:
-            self.fail(f"{value!r} is not a duration like 90s, 5m or 2h", None, ctx)
-        return float(match[1]) * self._UNITS[match[2]]
+DURATION = Span("duration", "smh", "90s, 5m or 2h", bare=True)
 
 
 @click.command(name="up")
-@click.option("--for", "seconds", type=Duration(), help="Stop after this long (90s, 5m, 2h).")
+@click.option("--for", "seconds", type=DURATION, help="Stop after this long (90s, 5m, 2h).")
 @click.option("--games", type=click.IntRange(min=1), help="Stop after this many games.")
 @click.option("--no-train", is_flag=True, help="Leave Ray and the trainer out.")
 @click.option("--profile", default="auto", show_default=True, help="workstation, laptop or ci.")
