@@ -76,7 +76,7 @@ def running(home: Home) -> Running | None:
     try:
         run: dict[str, Any] = json.loads((home.run / "up.json").read_bytes())
         contained = run.get("runtime", "native") != "native"
-        if not (_is_same(run["pid"], run["started"]) or (contained and published(home))):
+        if not (is_same(run["pid"], run["started"]) or (contained and published(home))):
             return None
         services = {
             name: Process(row["pid"], row["started"], row.get("restarts", 0)) if row else None
@@ -236,7 +236,7 @@ def disk(home: Home) -> tuple[int, int]:
 
 def _of_tree(name: str, one: Process, on_gpu: dict[int, int] | None) -> Usage | None:
     try:
-        if not _is_same(one.pid, one.started):
+        if not is_same(one.pid, one.started):
             return None
         top = psutil.Process(one.pid)
         members = [top, *top.children(recursive=True)]
@@ -265,7 +265,7 @@ def _memory(process: psutil.Process, *, alone: bool) -> int:
         return int(process.memory_info().rss)
 
 
-def _is_same(pid: int, started: float) -> bool:
+def is_same(pid: int, started: float) -> bool:
     """Whether the process of that pid is the one that started then."""
     try:
         return abs(psutil.Process(pid).create_time() - started) < 1

@@ -16,6 +16,7 @@ from jimbot.errors import MissingExtra
 from jimbot.operations import process, state
 from jimbot.operations.errors import OperationError
 from jimbot.operations.shares import RuntimeName
+from jimbot.usage import is_same
 
 # group → the package that its services cannot do without, and the extra that brings it.
 _NEEDS = {"training": (("ray", "train"), ("torch", "train"))}
@@ -72,7 +73,7 @@ def stop_leftovers(home: Home) -> None:
     last = state.read(home)
     if last is None:
         return
-    left = [s.pid for s in last.services.values() if s and state.is_same(s.pid, s.started)]
+    left = [s.pid for s in last.services.values() if s and is_same(s.pid, s.started)]
     members = [member for pid in left for member in process.tree(pid)]
     for member in members:
         with suppress(psutil.NoSuchProcess):

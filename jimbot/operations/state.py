@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 from pydantic import BaseModel, ValidationError
 
 from jimbot.appliance import Home
 from jimbot.operations.errors import AlreadyRunning
+from jimbot.usage import is_same
 
 
 class RunningService(BaseModel):
@@ -39,14 +39,6 @@ class Running(BaseModel):
 
     def alive(self) -> bool:
         return is_same(self.pid, self.started)
-
-
-def is_same(pid: int, started: float) -> bool:
-    """Whether the process of that pid is the one that started then."""
-    try:
-        return abs(psutil.Process(pid).create_time() - started) < 1
-    except psutil.NoSuchProcess:
-        return False
 
 
 def read(home: Home) -> Running | None:
