@@ -5,11 +5,9 @@
     machine.succeed(f"jimbot health {services} --wait --timeout 60")
     import json
 
-
     def stored():
         told = machine.succeed("runuser -u jimbot -- jimbot db status events --json")
         return json.loads(told)["events"]["position"]
-
 
     before = stored()
     for service in services.split():
