@@ -81,7 +81,7 @@ def running(home: Home) -> Running | None:
         services = {
             name: Process(row["pid"], row["started"], row.get("restarts", 0)) if row else None
             for name, row in run["services"].items()
-            if not (row and row.get("drained"))  # taken out of work: nobody expects it
+            if name not in run.get("drained", ())  # taken out of work: nobody expects it
         }
         runtime = str(run.get("runtime", "native"))
         return Running(run["pid"], run["started"], run["profile"], services, runtime)

@@ -134,7 +134,7 @@ def test_a_first_start_is_starting_and_a_restart_is_not(home: Home, appliance: A
     state = json.loads((home.run / "up.json").read_text())
     me = psutil.Process().create_time()
     state["services"]["mcp"]["restarts"] = 0
-    state["services"]["analytics"]["drained"] = True
+    state["drained"] = ["analytics"]
     (home.run / "up.json").write_text(json.dumps(state))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: me + 1)

@@ -52,7 +52,7 @@ def expected(appliance: Appliance, home: Home) -> list[str]:
     """The services that should be up: those `jimbot up` started, else all of ours in the table."""
     running = state.read(home)
     if running and running.alive():
-        return [name for name, one in running.services.items() if not (one and one.drained)]
+        return [name for name in running.services if name not in running.drained]
     return [
         name
         for name, service in appliance.services.items()

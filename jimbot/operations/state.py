@@ -15,20 +15,19 @@ from jimbot.usage import is_same
 
 
 class RunningService(BaseModel):
-    """One service's process, which stands for its container where it runs in one.
-
-    `drained`: it was taken out of work, so that nobody expects it to be well.
-    """
+    """One service's process, which stands for its container where it runs in one."""
 
     pid: int
     started: float  # the process' creation time, which tells a reused pid apart
     address: str = "127.0.0.1"
-    drained: bool = False
     restarts: int = 0
 
 
 class Running(BaseModel):
-    """The run that holds (or held) the lock."""
+    """The run that holds (or held) the lock.
+
+    `drained` were taken out of work, so that nobody expects them to be well.
+    """
 
     pid: int
     started: float
@@ -36,6 +35,7 @@ class Running(BaseModel):
     runtime: str = "native"
     generation: int | None = None
     services: dict[str, RunningService | None]
+    drained: list[str] = []
 
     def alive(self) -> bool:
         return is_same(self.pid, self.started)

@@ -332,7 +332,6 @@ class _Run:
                     started=created,
                     restarts=service.restarts,
                     address=self.supervisor.runtime.address(name),
-                    drained=service.drained,
                 )
         state.write(
             self.home,
@@ -343,5 +342,6 @@ class _Run:
                 runtime=self.wish.runtime,
                 generation=self.generation,
                 services=services,
+                drained=[name for name, it in self.supervisor.services.items() if it.drained],
             ),
         )
