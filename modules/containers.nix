@@ -71,7 +71,10 @@ let
     // {
       cmd = service.command;
       inherit user;
-      inherit (cfg.lib) environment;
+      # Containers see nothing of each other's processes: Ray is several nodes there.
+      environment = cfg.lib.environment // lib.optionalAttrs (service.group == "training") {
+        JIMBOT_RAY_HEAD = "127.0.0.1:${toString table.services.ray-head.ports.gcs}";
+      };
       volumes = [
         "${identity.home}:${identity.home}"
         "${cfg.tableFile}:${cfg.tableFile}:ro"

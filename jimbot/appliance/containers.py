@@ -8,6 +8,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+RAY_HEAD = "JIMBOT_RAY_HEAD"
+"""`HOST:PORT` of Ray's head, for the services of training: containers see nothing of each other's
+processes, so that Ray is several nodes there."""
+
 # Where the servers of others keep their data inside their images, the variables that they are
 # given, and what they are told.
 SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {

@@ -186,6 +186,11 @@ class Appliance(_Row):
         """What Ray's object store takes of the shared memory at most, MiB, in any profile."""
         return max(profile.training.object_store_mb for profile in self.profiles.values())
 
+    @property
+    def ray_head(self) -> str:
+        """Where this machine's Ray has its control store, `HOST:PORT`."""
+        return f"127.0.0.1:{self.service('ray-head').ports['gcs']}"
+
     def url(self, name: str, port: str = "http", *, scheme: str = "http") -> str:
         """Where a service of this machine listens, e.g. `http://127.0.0.1:8090`."""
         return f"{scheme}://127.0.0.1:{self.service(name).ports[port]}"

@@ -16,6 +16,7 @@ SERVICES = {
     "analytics": "jimbot.analytics.service",
     "claude": "jimbot.claude.service",
     "ray-head": "jimbot.training.ray_head",
+    "ray-worker": "jimbot.training.ray_worker",
     "trainer": "jimbot.training.service",
 }
 
@@ -41,5 +42,7 @@ def command(options: Options, service: str, profile: str) -> None:
     run = importlib.import_module(SERVICES[service]).run
     arguments = [appliance, home]
     if len(inspect.signature(run).parameters) == 3:
-        arguments.append(choose_profile(appliance, profile))
+        # Who names one has looked at the machine; a container sees its own share of it alone.
+        named = profile in appliance.profiles
+        arguments.append(profile if named else choose_profile(appliance, profile))
     asyncio.run(run(*arguments))

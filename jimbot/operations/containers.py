@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 from jimbot import __version__
 from jimbot.appliance import Appliance, Home
-from jimbot.appliance.containers import SERVERS
+from jimbot.appliance.containers import RAY_HEAD, SERVERS
 from jimbot.appliance.images import reference
 from jimbot.operations import forward, health, process, shares
 from jimbot.operations.errors import OperationError
@@ -226,7 +226,8 @@ class Containers:
         return options
 
     def _volumes(self, name: str) -> list[str]:
-        if not self._appliance.service(name).command:
+        row = self._appliance.service(name)
+        if not row.command:
             inside, environment, _ = SERVERS[name]
             outside = self._home.path / getattr(self._appliance.backup.servers, name)
             outside.mkdir(parents=True, exist_ok=True)
@@ -236,6 +237,8 @@ class Containers:
         same = ("JIMBOT_PROFILE", "JIMBOT_ENVIRONMENT", "JIMBOT_LOG_LEVEL")  # as `jimbot up` has it
         options = [f"--volume={home}:{home}", f"--env=JIMBOT_HOME={home}"]
         options += [f"--env={variable}" for variable in same]
+        if row.group == "training":
+            options.append(f"--env={RAY_HEAD}={self._appliance.ray_head}")
         release = self._releases.get(name)
         table = str(release.table) if release else os.environ.get("JIMBOT_TABLE")
         if table:

@@ -1,7 +1,9 @@
 """The one Ray cluster of a home: where it is, its token, and joining no other by mistake.
 
 Whoever starts Ray or connects to it calls `environment` first, before Ray is imported. The head
-writes down who it is (`announce`); the trainer joins only that cluster (`connect`).
+writes down who it is (`announce`); the trainer joins only that cluster (`connect`). Where Ray is
+several nodes, in containers and on a cluster, $JIMBOT_RAY_HEAD says where the head is, and the
+token says whose.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jimbot.appliance import Appliance, Home
+from jimbot.appliance.containers import RAY_HEAD
 from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
 from jimbot.security.errors import SecretError
@@ -29,6 +32,10 @@ _log = logging.getLogger(__name__)
 
 NODE_IP = "127.0.0.1"
 ATTEMPTS = 3
+JOIN_S = 60.0
+
+# A cluster's secret where Kubernetes hands it over (jimbot/appliance/render/kubernetes.py).
+_GIVEN = Path("/run/secrets/ray-token")
 
 # What Ray reads at import and hands on to its own processes.
 _SETTINGS = {
@@ -68,9 +75,29 @@ def environment(home: Home) -> None:
         logger.setLevel(logging.ERROR)
 
 
+def several() -> bool:
+    """Whether nodes of their own join the head, which then plays no games itself."""
+    return bool(os.environ.get(RAY_HEAD))
+
+
+def head(appliance: Appliance) -> str:
+    """Where the head's control store listens, `HOST:PORT`.
+
+    Raises:
+        TrainingError: $JIMBOT_RAY_HEAD is not `HOST:PORT`.
+    """
+    given = os.environ.get(RAY_HEAD)
+    if not given:
+        return appliance.ray_head
+    host, _, port = given.rpartition(":")
+    if not host or not port.isdigit():
+        raise TrainingError(f"${RAY_HEAD} is {given!r}", hint=f"As {NODE_IP}:6379")
+    return given
+
+
 def _token(home: Home) -> Path:
     """The file with the cluster's secret, for its owner's eyes alone; made when it is not there."""
-    path = home.run / "ray-token"
+    path = _GIVEN if _GIVEN.exists() else home.run / "ray-token"
     try:
         if not path.exists():
             # Head and trainer come here at the same moment: the first link wins, both read it.
@@ -131,15 +158,25 @@ def _announced(home: Home) -> str | None:
 
 
 def connect(
-    appliance: Appliance, home: Home, *, timeout_s: float, stopped: Callable[[], bool]
+    appliance: Appliance,
+    home: Home,
+    share: TrainingShare,
+    *,
+    timeout_s: float,
+    stopped: Callable[[], bool],
 ) -> bool:
     """Wait for this home's head and connect to it as a driver; False when `stopped` says so.
+
+    Args:
+        share: what a node of our own takes, where Ray is several; it ends with this thread.
 
     Raises:
         TrainingError: it did not come up in time, or another cluster answers in its place.
     """
     import ray
 
+    if several():
+        return _join(appliance, home, share, timeout_s=timeout_s, stopped=stopped)
     port = appliance.service("ray-head").ports["gcs"]
     deadline = time.monotonic() + timeout_s
     while (session := _announced(home)) is None or not _listens(port):
@@ -166,6 +203,33 @@ def connect(
             f"the Ray on port {port} is not this home's ({joined}, not {session})",
             hint="Stop it, or change ray-head's port in the table",
         )
+    return True
+
+
+def _join(
+    appliance: Appliance,
+    home: Home,
+    share: TrainingShare,
+    *,
+    timeout_s: float,
+    stopped: Callable[[], bool],
+) -> bool:
+    """Connect by a node of our own, which has joined the head; only who has its token can."""
+    import ray
+
+    from jimbot.training import node as nodes
+
+    node = nodes.join(appliance, home, share, "trainer", timeout_s=timeout_s, stopped=stopped)
+    if node is None:
+        return False
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    ray.init(
+        head(appliance),
+        namespace="jimbot",
+        log_to_driver=False,
+        configure_logging=False,
+        _node_ip_address=node.node_ip_address,
+    )
     return True
 
 

@@ -95,11 +95,12 @@ def appliance_plan(appliance: Appliance, home: Home, profile_name: str) -> Plan:
     from jimbot.policy import learned_file
 
     table = appliance.training
+    share = appliance.profiles[profile_name].training
     start = learned_file(home)
     return Plan(
-        share=appliance.profiles[profile_name].training,
+        share=share,
         connect=lambda stopped: cluster.connect(
-            appliance, home, timeout_s=CONNECT_S, stopped=stopped
+            appliance, home, share, timeout_s=CONNECT_S, stopped=stopped
         ),
         start=start if start.exists() else None,
         events=appliance.url("mcp", "websocket", scheme="ws"),
@@ -195,7 +196,8 @@ def train(
             started = time.monotonic()
             result = algorithm.train()
             now = time.monotonic()
-            if not (result.get("env_runners") or {}).get("num_env_steps_sampled"):
+            # RLlib says 0, nothing, or "not a number" when all runners were lost.
+            if not _finite((result.get("env_runners") or {}).get("num_env_steps_sampled")):
                 _log.warning("the runners gave nothing for %.0f s", now - started)
                 continue
             figures = _figures(result, progress, now - started)
@@ -438,7 +440,7 @@ def _figures(result: dict[str, Any], progress: Progress, seconds: float) -> Trai
     played = result.get("env_runners", {})
     learned = result.get("learners", {}).get("default_policy", {})
     steps = int(played.get("num_env_steps_sampled", 0))
-    games = int(played.get("num_episodes", 0))
+    games = int(_finite(played.get("num_episodes")) or 0)
     progress.iteration += 1
     progress.steps += steps
     progress.games += games

@@ -5,30 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 import socket
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from jimbot.appliance import Appliance, Home
-from jimbot.errors import JimbotError
 from jimbot.service import stop_event
 from jimbot.training import cluster
+from jimbot.training import node as nodes
 from jimbot.training.errors import TrainingError
 
 _log = logging.getLogger(__name__)
-
-_MB = 1 << 20
-_STOP_S = 2.0
-
-
-class HeadDied(JimbotError):
-    """One of Ray's own processes ended."""
-
-    exit_code = 1
 
 
 async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
@@ -37,7 +25,7 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
     Raises:
         MissingExtra: Ray is not installed.
         TrainingError: the port is taken or a directory cannot be used.
-        HeadDied: Ray's control store or node ended.
+        NodeDied: Ray's control store or node ended.
     """
     stop = stop_event()
     cluster.environment(home)
@@ -52,15 +40,11 @@ async def run(appliance: Appliance, home: Home, profile_name: str) -> None:
     try:
         cluster.announce(home, node.get_session_dir_path())
         _log.info("ready", extra={"fields": {"port": port, "session": node.session_name}})
-        while not stop.is_set():
-            if dead := node.dead_processes():
-                raise HeadDied(f"Ray's {dead[0][0]} ended", hint=f"See {home.logs / 'ray'}")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 1.0)
+        await nodes.watch(node, stop, home)
         _log.info("stopping")
     finally:
         cluster.announcement(home).unlink(missing_ok=True)
-        await asyncio.to_thread(_stop, node)
+        await asyncio.to_thread(nodes.end, node)
     _clear(home)
 
 
@@ -99,10 +83,11 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
     parameters = RayParams(
         node_ip_address=cluster.NODE_IP,
         gcs_server_port=port,
-        num_cpus=profile.training.env_runners,  # the learner computes outside Ray's accounts
+        # The learner computes outside Ray's accounts.
+        num_cpus=0 if cluster.several() else profile.training.env_runners,
         worker_path=worker.__file__,
-        memory=int(workers_mb * _MB),
-        object_store_memory=profile.training.object_store_mb * _MB,
+        memory=int(workers_mb * nodes.MB),
+        object_store_memory=profile.training.object_store_mb * nodes.MB,
         object_spilling_directory=str(home.run / "spill"),
         temp_dir=str(scratch / "ray"),
         include_dashboard=False,
@@ -112,19 +97,6 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
     node = Head(parameters, head=True, shutdown_at_exit=False, spawn_reaper=True)
     (home.logs / "ray").symlink_to(node.get_logs_dir_path())
     return node
-
-
-def _stop(node: Any) -> None:
-    """End Ray's processes and whatever they started, the stubborn ones by force."""
-    family = psutil.Process(os.getpid()).children(recursive=True)
-    node.kill_all_processes(check_alive=False, allow_graceful=True)
-    left = psutil.wait_procs(family, timeout=_STOP_S)[1]
-    for process in left:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(left, timeout=0.5)
 
 
 def _clear(home: Home) -> None:

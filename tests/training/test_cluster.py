@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from jimbot.appliance import Appliance, Home
+from jimbot.appliance import Appliance, Home, load
 from jimbot.training import cluster
 from jimbot.training.errors import TrainingError
+
+SHARE = load().profiles["ci"].training
 
 
 def test_the_token_is_made_once_and_for_its_owner_alone(home: Home) -> None:
@@ -60,11 +62,11 @@ def test_a_head_that_died_is_not_waited_for(home: Home) -> None:
 
 def test_it_says_when_ray_does_not_come_up(appliance: Appliance, home: Home) -> None:
     with pytest.raises(TrainingError, match="did not come up"):
-        cluster.connect(appliance, home, timeout_s=0.2, stopped=lambda: False)
+        cluster.connect(appliance, home, SHARE, timeout_s=0.2, stopped=lambda: False)
 
 
 def test_waiting_for_ray_can_be_stopped(appliance: Appliance, home: Home) -> None:
-    assert cluster.connect(appliance, home, timeout_s=60, stopped=lambda: True) is False
+    assert cluster.connect(appliance, home, SHARE, timeout_s=60, stopped=lambda: True) is False
 
 
 def test_another_program_on_the_port_is_not_joined(appliance: Appliance, home: Home) -> None:
@@ -73,7 +75,44 @@ def test_another_program_on_the_port_is_not_joined(appliance: Appliance, home: H
         other.bind(("127.0.0.1", appliance.service("ray-head").ports["gcs"]))
         other.listen()
         with pytest.raises(TrainingError, match="did not come up"):
-            cluster.connect(appliance, home, timeout_s=0.2, stopped=lambda: False)
+            cluster.connect(appliance, home, SHARE, timeout_s=0.2, stopped=lambda: False)
+
+
+def test_the_heads_address_comes_from_the_table_or_from_outside(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = appliance.service("ray-head").ports["gcs"]
+    assert cluster.head(appliance) == f"127.0.0.1:{port}"
+    assert not cluster.several()
+    monkeypatch.setenv("JIMBOT_RAY_HEAD", "jimbot-ray-head-svc:6379")
+    assert cluster.head(appliance) == "jimbot-ray-head-svc:6379"
+    assert cluster.several()
+    monkeypatch.setenv("JIMBOT_RAY_HEAD", "jimbot-ray-head-svc")
+    with pytest.raises(TrainingError, match="JIMBOT_RAY_HEAD"):
+        cluster.head(appliance)
+
+
+def test_a_node_waits_for_a_head_as_long_as_it_is_told(
+    appliance: Appliance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{nobody.getsockname()[1]}"
+        monkeypatch.setenv("JIMBOT_RAY_HEAD", where)
+        with pytest.raises(TrainingError, match=f"head did not come up on {where}"):
+            cluster.connect(appliance, home, SHARE, timeout_s=0.2, stopped=lambda: False)
+        assert not cluster.connect(appliance, home, SHARE, timeout_s=60, stopped=lambda: True)
+
+
+def test_a_secret_that_is_handed_over_is_nobody_elses_to_make(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "ray-token"
+    given.write_text("a" * 64)
+    given.chmod(0o600)
+    monkeypatch.setattr(cluster, "_GIVEN", given)
+    assert cluster._token(home) == given
+    assert not (home.run / "ray-token").exists()
 
 
 def test_without_ray_it_names_the_extra() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jimbot.appliance.containers import SERVERS
+from jimbot.appliance.containers import RAY_HEAD, SERVERS
 from jimbot.appliance.model import Appliance, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -85,7 +85,7 @@ def _service(
         "depends_on": _depends(row, rows),
         **_closed(
             appliance,
-            memory_mb=appliance.memory_mb(name, "native"),
+            memory_mb=appliance.memory_mb(name, "containers"),
             cpus=containers.cores(appliance, row),
             ours=bool(row.command),
             gpu=bool(row.vram_mb),
@@ -100,7 +100,8 @@ def _service(
     if row.command:
         found |= {
             "command": list(row.command),
-            "environment": containers.environment(appliance, environment),
+            "environment": containers.environment(appliance, environment)
+            | ({RAY_HEAD: appliance.ray_head} if row.group == "training" else {}),
             "volumes": [f"home:{containers.HOME}"],
             "configs": [{"source": "table", "target": containers.TABLE}],
         }

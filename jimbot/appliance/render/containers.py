@@ -20,11 +20,11 @@ STORE_OF = {"eventstore": "log", "questdb": "series", "memgraph": "graph"}
 
 
 def ours(appliance: Appliance) -> dict[str, Service]:
-    """The services of JimBot's that run as processes of their own."""
+    """The services of JimBot's that run as containers of their own."""
     return {
         name: service
         for name, service in appliance.services.items()
-        if service.command and "native" in service.runtimes
+        if service.command and "containers" in service.runtimes
     }
 
 
@@ -54,9 +54,15 @@ def environment(appliance: Appliance, name: str) -> dict[str, str]:
     return {
         "JIMBOT_HOME": HOME,
         "JIMBOT_TABLE": TABLE,
+        "JIMBOT_PROFILE": whole(appliance),
         "JIMBOT_ENVIRONMENT": name,
         "JIMBOT_LOG_LEVEL": getattr(appliance.environments, name).log_level,
     }
+
+
+def whole(appliance: Appliance) -> str:
+    """The profile that takes all of the table's shares, as manifests do."""
+    return max(appliance.profiles, key=lambda name: appliance.profiles[name].memory_scale)
 
 
 def secrets(appliance: Appliance, service: str) -> list[str]:

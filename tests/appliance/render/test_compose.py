@@ -159,15 +159,21 @@ def test_it_holds_and_every_name_in_it_is_there(served: Appliance, environment: 
 
 def test_limits_and_cores_are_the_tables(served: Appliance) -> None:
     found = project(served, "production")
-    for name in ("mcp", "analytics", "claude", "trainer", "memgraph", "questdb", "eventstore"):
+    for name in set(found.services) - {"network", "backup"}:
         row = served.service(name)
         assert found.services[name].deploy.resources.limits.memory == f"{row.memory_mb}M"
         assert found.services[name].cpuset == served.placement.cpus[row.group]
         assert found.services[name].healthcheck is not None
     assert found.services["trainer"].deploy.resources.reservations is not None
-    # Ray's workers live in the head's container.
-    both = served.service("ray-head").memory_mb + served.service("ray-worker").memory_mb
-    assert found.services["ray-head"].deploy.resources.limits.memory == f"{both}M"
+
+
+def test_a_worker_and_the_trainer_join_rays_head(served: Appliance) -> None:
+    found = project(served, "production").services
+    port = served.service("ray-head").ports["gcs"]
+    for name in ("ray-head", "ray-worker", "trainer"):
+        assert found[name].environment["JIMBOT_RAY_HEAD"] == f"127.0.0.1:{port}"
+    assert "JIMBOT_RAY_HEAD" not in found["mcp"].environment
+    assert found["ray-worker"].depends_on["ray-head"].condition == "service_healthy"
 
 
 def test_only_mcp_is_open_and_on_loopback_alone(served: Appliance) -> None:
