@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -21,6 +23,7 @@ from jimbot.events import Event, open_log
 from jimbot.mcp.client import EventClient
 from jimbot.operations import state
 from tests.conftest import table_on_free_ports
+from tests.training.conftest import shrink
 
 JIMBOT = [sys.executable, "-m", "jimbot"]
 
@@ -37,15 +40,24 @@ class Up:
             "JIMBOT_TABLE": str(self.table),
         }
         self.process: subprocess.Popen[str] | None = None
+        self._stderr = directory / "up.stderr"
+
+    def said(self) -> str:
+        """What the last one that was started has said on stderr so far."""
+        return self._stderr.read_text()
 
     def start(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*JIMBOT, "up", *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self.launch("up", *arguments)
+
+    def launch(self, *arguments: str) -> None:
+        with self._stderr.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [*JIMBOT, *arguments],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
 
     def jimbot(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -60,8 +72,8 @@ class Up:
     def finish(self, timeout: float) -> tuple[int, str, str]:
         """Wait for its end; exit code, stdout, stderr."""
         assert self.process is not None
-        out, err = self.process.communicate(timeout=timeout)
-        return self.process.returncode, out, err
+        out, _ = self.process.communicate(timeout=timeout)
+        return self.process.returncode, out, self.said()
 
     def pid(self, name: str) -> int:
         running = state.read(self.home)
@@ -167,7 +179,6 @@ def test_a_lost_event_is_reported_and_fails_the_run(run: Up) -> None:
     run.start("--no-train", "--json", "--for", "1h")
     assert run.jimbot("health", "--wait", "--timeout", "60").returncode == 0
     (run.home.acknowledged / "999999-abcdef02-0.ids").write_text("not-stored-either\n")
-    time.sleep(2)
     assert run.process is not None
     run.process.send_signal(signal.SIGINT)
     code, out, _ = run.finish(20)
@@ -175,51 +186,45 @@ def test_a_lost_event_is_reported_and_fails_the_run(run: Up) -> None:
     assert code == 1
 
 
-def test_a_second_up_on_the_same_state_says_so_and_stops(run: Up) -> None:
+def test_up_starts_after_a_killed_up_and_tells_in_json_alone(run: Up) -> None:
     run.start("--no-train")
-    _until(lambda: (s := state.read(run.home)) and s.alive(), 30)
+    assert run.jimbot("health", "--wait", "--timeout", "60").returncode == 0
     second = run.jimbot("up", "--no-train", "--for", "5s")
     assert second.returncode == 2
     assert f"JimBot runs already on {run.home.path}" in second.stderr
     assert run.process is not None
     assert run.process.poll() is None
-
-
-def test_up_starts_after_a_killed_up_and_nothing_of_that_one_is_left(run: Up) -> None:
-    run.start("--no-train")
-    assert run.jimbot("health", "--wait", "--timeout", "60").returncode == 0
-    assert run.process is not None
     run.process.kill()
     run.finish(10)
-    run.start("--no-train", "--for", "8s", "--json")
+
+    # Nothing of that one is left, and progress goes to stderr.
+    run.start("--no-train", "--json")
+    _until(lambda: all(f"{name}: ok" in run.said() for name in ("mcp", "analytics", "claude")), 60)
+    run.process.send_signal(signal.SIGTERM)
+    code, out, err = run.finish(30)
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["healthy_after_s"] is not None
+    assert set(summary["peak_rss_mb"]) == {"mcp", "analytics", "claude"}
+    assert all(20 < mb < 400 for mb in summary["peak_rss_mb"].values())
+    assert "mcp: ok" in err
+    assert "games 0" in err
+    assert run.processes() == []
+
+
+def test_up_ends_by_itself_after_its_time(run: Up) -> None:
+    run.start("--no-train", "--json", "--for", "1s")
     code, out, err = run.finish(60)
     assert code == 0, err
-    assert json.loads(out)["healthy_after_s"] is not None
+    assert json.loads(out)["seconds"] >= 1
     assert run.processes() == []
 
 
 def test_the_table_of_the_option_is_the_services_table(run: Up) -> None:
     del run.environment["JIMBOT_TABLE"]
-    run.process = subprocess.Popen(
-        [*JIMBOT, "--table", str(run.table), "up", "--no-train"],
-        env=run.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    run.launch("--table", str(run.table), "up", "--no-train")
     health = run.jimbot("--table", str(run.table), "health", "--wait", "--timeout", "60")
     assert health.returncode == 0, health.stdout
-
-
-def test_progress_goes_to_stderr_and_json_alone_to_stdout(run: Up) -> None:
-    run.start("--no-train", "--for", "8s", "--json")
-    code, out, err = run.finish(60)
-    assert code == 0, err
-    summary = json.loads(out)
-    assert set(summary["peak_rss_mb"]) == {"mcp", "analytics", "claude"}
-    assert all(20 < mb < 400 for mb in summary["peak_rss_mb"].values())
-    assert "mcp: ok" in err
-    assert "games 0" in err
 
 
 def test_a_corrupted_log_is_refused_and_left_as_it_is(run: Up) -> None:
@@ -238,8 +243,22 @@ def test_a_corrupted_log_is_refused_and_left_as_it_is(run: Up) -> None:
 
 @pytest.mark.timeout(400)
 def test_it_trains_keeps_every_game_and_goes_on_after_a_restart(run: Up) -> None:
-    run.start("--for", "45s", "--json", "--profile", "ci")
-    code, out, err = run.finish(120)
+    shrink(run.table)
+    run.start("--json", "--profile", "ci")
+    _until(lambda: "trainer: ok" in run.said(), 120)
+    trainer = f"{run.appliance.url('trainer')}/metrics"
+
+    def trained() -> bool:
+        told = httpx.get(trainer, timeout=10, trust_env=False).text
+        return all(
+            re.search(rf"^jimbot_trainer_{what}_total [1-9]", told, re.M)
+            for what in ("games", "iterations")
+        )
+
+    _until(trained, 120)
+    assert run.process is not None
+    run.process.send_signal(signal.SIGTERM)
+    code, out, err = run.finish(30)
     assert code == 0, err
     first = json.loads(out)
     assert first["games_finished"] > 0
@@ -252,15 +271,15 @@ def test_it_trains_keeps_every_game_and_goes_on_after_a_restart(run: Up) -> None
     assert checkpoints
 
     games = json.loads(run.jimbot("games", "list", "--recorded", "--json").stdout)["games"]
-    assert games, "one game in so many is kept action by action"
+    assert games, "every game is kept action by action"
     replayed = run.jimbot("games", "replay", games[0]["game_id"], "--json")
     assert replayed.returncode == 0, replayed.stderr
     assert json.loads(replayed.stdout)["actions"] == games[0]["actions"]
 
-    run.start("--games", "5", "--json", "--profile", "ci")
-    code, out, err = run.finish(120)
+    run.start("--games", "2", "--json", "--profile", "ci")
+    code, out, err = run.finish(200)
     assert code == 0, err
-    assert json.loads(out)["games_finished"] >= 5
+    assert json.loads(out)["games_finished"] >= 2
     log = open_log(run.home, read_only=True)
     try:
         iterations = [
@@ -270,5 +289,5 @@ def test_it_trains_keeps_every_game_and_goes_on_after_a_restart(run: Up) -> None
         games_before_and_after = log.count(["GAME_FINISHED"])
     finally:
         log.close()
-    assert games_before_and_after >= first["games_finished"] + 5
+    assert games_before_and_after >= first["games_finished"] + 2
     assert iterations == sorted(iterations), "training went on from its checkpoint"

@@ -27,15 +27,20 @@ SMALL = (
 )
 
 
+def shrink(table: Path) -> None:
+    """Have the smallest profile train and save in steps of a second, and keep every game whole."""
+    head, tail = table.read_text().split("[profiles.ci]", 1)
+    tail = re.sub(r"training = \{.*\}", f"training = {{ {SMALL} }}", tail, count=1)
+    tail = re.sub(r"record_one_in = \d+", "record_one_in = 1", tail, count=1)
+    tail = re.sub(r"checkpoint_minutes = \d+", "checkpoint_minutes = 0.02", tail, count=1)
+    table.write_text(f"{head}[profiles.ci]{tail}")
+
+
 @pytest.fixture
 def small_table(tmp_path: Path) -> Path:
     """The package's table on free ports, its smallest profile shrunk further."""
     path = table_on_free_ports(tmp_path)
-    text = path.read_text()
-    head, tail = text.split("[profiles.ci]", 1)
-    tail = re.sub(r"training = \{.*\}", f"training = {{ {SMALL} }}", tail, count=1)
-    tail = re.sub(r"record_one_in = \d+", "record_one_in = 5", tail, count=1)
-    path.write_text(f"{head}[profiles.ci]{tail}")
+    shrink(path)
     return path
 
 
@@ -72,9 +77,11 @@ class Services:
             return {"status": "none", "details": {}}
         return answer
 
-    def wait(self, what: Callable[[dict[str, Any]], bool], timeout_s: float = 60) -> dict[str, Any]:
-        """Until the trainer's health is as wanted."""
-        deadline = time.monotonic() + timeout_s
+    def wait(
+        self, what: Callable[[dict[str, Any]], bool], timeout_s: float = 120
+    ) -> dict[str, Any]:
+        """Until the trainer's health is as wanted; the time is for a trainer that hangs."""
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             health = self.health()
             if what(health):
@@ -82,6 +89,17 @@ class Services:
             assert self.running["trainer"].poll() is None, self.log("trainer")[-2000:]
             time.sleep(0.1)
         raise AssertionError(f"{self.health()}\n{self.log('trainer')[-2000:]}")
+
+    def start_head(self) -> Path:
+        """Start Ray's head; the file that says that it is there, once it is."""
+        self.start("ray-head")
+        announcement = self.home.run / "ray-head.json"
+        deadline = time.monotonic() + 120
+        while not announcement.exists():
+            assert self.running["ray-head"].poll() is None, self.log("ray-head")[-2000:]
+            assert time.monotonic() < deadline, self.log("ray-head")[-2000:]
+            time.sleep(0.1)
+        return announcement
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Send a signal; the exit code and how long it took."""
@@ -107,3 +125,20 @@ def services(home: Home, small_table: Path) -> Iterator[Services]:
             process.kill()
         psutil.wait_procs(family, timeout=5)
         shutil.rmtree(cluster.scratch(home), ignore_errors=True)
+
+
+def export_command(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`jimbot export`, as a process that must not need torch or Ray."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('torch', 'ray', 'gymnasium')))\n"
+        "from jimbot.cli import COMMANDS, main\n"
+        "COMMANDS.setdefault('export', ('export', ''))\n"
+        "main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, "--home", str(home.path), "export", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )

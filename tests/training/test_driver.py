@@ -23,7 +23,7 @@ from jimbot.env.environment import BalatroEnv
 from jimbot.game import Run
 from jimbot.policy import make
 from jimbot.policy.evaluate import evaluate, held_out_seeds
-from jimbot.training import cluster, driver, evaluation, foreground, games
+from jimbot.training import checkpoints, cluster, driver, evaluation, foreground, games
 from jimbot.training.driver import Status
 from jimbot.training.errors import TrainingError
 from jimbot.training.evaluation import Outcome
@@ -161,8 +161,6 @@ def test_while_warming_up_only_the_values_layer_learns() -> None:
 
 
 def test_a_trained_home_is_not_trained_over(appliance: Appliance, home: Home) -> None:
-    from jimbot.training import checkpoints
-
     def begin(*, resume: bool) -> None:
         foreground.run(
             appliance,
@@ -217,6 +215,7 @@ def start(home: Home, small_table: Path) -> Iterator[Callable[..., subprocess.Po
         small_table.read_text()
         .replace("lessons = 20", "lessons = 4")
         .replace("evaluation_games = 10", "evaluation_games = 4")
+        .replace("evaluate_every = 2", "evaluate_every = 1")
     )
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
@@ -245,25 +244,22 @@ def start(home: Home, small_table: Path) -> Iterator[Callable[..., subprocess.Po
 def test_the_command_trains_resumes_after_a_kill_and_draws(
     home: Home, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    process = start("--for", "0.2")
-    out, _ = process.communicate()
-    assert process.returncode == 0
-    told = [json.loads(line) for line in out.splitlines()]
-    assert told[-1]["kind"] == "end"
-    assert "evaluation" in {line["kind"] for line in told}
-    points = json.loads((home.path / foreground.CURVE).read_text())
-    assert points[-1]["games"] == 4
-    assert not cluster.scratch(home).joinpath("ray").exists()
-
-    process = start("--resume", "--for", "5")
+    process = start("--for", "10")
     assert process.stdout is not None
-    line = json.loads(process.stdout.readline())
-    assert line["run"] == told[-1]["run"]
-    assert line["steps"] > told[-1]["steps"]
+    told: list[dict[str, Any]] = []
+    while not checkpoints.newest(home.checkpoints) or told[-1]["kind"] != "evaluation":
+        told.append(json.loads(process.stdout.readline()))
     process.kill()
     process.wait()
+    saved = checkpoints.newest(home.checkpoints)
+    assert saved is not None
+    points = json.loads((home.path / foreground.CURVE).read_text())
+    assert points[-1]["games"] == 4
 
-    process = start("--resume", "--for", "0.05")
+    process = start("--resume", "--for", "0.05")  # ends by itself
     out, _ = process.communicate()
     assert process.returncode == 0
-    assert json.loads(out.splitlines()[-1])["run"] == told[-1]["run"]
+    end = json.loads(out.splitlines()[-1])
+    assert (end["kind"], end["run"]) == ("end", told[-1]["run"])
+    assert end["steps"] >= int(saved.name)
+    assert not cluster.scratch(home).joinpath("ray").exists()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ import jimbot.policy as policy_room
 from jimbot.appliance import Home
 from jimbot.cli.export import command
 from jimbot.env.environment import BalatroEnv
-from jimbot.game import Run
-from jimbot.policy import LEARNED, make, weights
+from jimbot.policy import weights
 from jimbot.policy.network import Network, NetworkPolicy
 from jimbot.policy.weights import FILE_NAME
 from jimbot.training import checkpoints, export
@@ -28,7 +25,7 @@ from jimbot.training.errors import TrainingError
 from jimbot.training.module import ILLEGAL, SIZE, RowsModule
 from tests.policy.networks import untrained
 from tests.policy.test_network import moments
-from tests.training.conftest import Services
+from tests.training.conftest import export_command
 
 # Scores and values of the two differ by the order of float32 sums alone: by less than this part of
 # the largest, or of one. Where torch's two best rows lie closer than that, either is right; that
@@ -140,27 +137,6 @@ def test_weights_that_rllib_has_saved_are_read(home: Home, tmp_path: Path) -> No
         assert (written[name] == array).all(), name
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)
-def test_what_the_trainer_saves_is_exported_and_plays(services: Services) -> None:
-    services.start("mcp", "ray-head", "trainer")
-    services.wait(lambda health: health["details"].get("iteration", 0) >= 1)
-    for name in ("trainer", "ray-head", "mcp"):
-        services.stop(name)
-    done = run_command(services.home)
-    assert done.returncode == 0, done.stderr
-    newest = checkpoints.newest(services.home.checkpoints)
-    assert newest is not None
-    policy = make(LEARNED, home=services.home)
-    assert policy.name == f"ppo-{int(newest.name)}"
-    run = Run("ALEEB")
-    for _ in range(2000):
-        if run.over:
-            break
-        run.step(policy.act(run))
-    assert run.over
-
-
 def checkpoint(home: Home, steps: int, state: Any, progress: Any = None) -> Path:
     """A checkpoint with what an export reads of it."""
 
@@ -174,30 +150,13 @@ def checkpoint(home: Home, steps: int, state: Any, progress: Any = None) -> Path
     return checkpoints.save(home.checkpoints, steps, write, keep=9)
 
 
-def run_command(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`jimbot export`, as a process that must not need torch or Ray."""
-    code = (
-        "import sys\n"
-        "sys.modules.update(dict.fromkeys(('torch', 'ray', 'gymnasium')))\n"
-        "from jimbot.cli import COMMANDS, main\n"
-        "COMMANDS.setdefault('export', ('export', ''))\n"
-        "main()"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", code, "--home", str(home.path), "export", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
 def test_the_command_exports_the_newest_whole_checkpoint(home: Home) -> None:
     arrays = untrained()
     checkpoint(home, 100, untrained(1))
     newest = checkpoint(home, 200, OrderedDict(arrays))
     damaged = checkpoint(home, 300, untrained(2))
     (damaged / export.PROGRESS).write_text("{}")
-    done = run_command(home, "--json")
+    done = export_command(home, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["checkpoint"] == str(newest)
@@ -215,7 +174,7 @@ def test_another_checkpoint_and_place_can_be_named(home: Home, tmp_path: Path) -
     older = checkpoint(home, 100, untrained(1))
     checkpoint(home, 200, untrained())
     out = tmp_path / "some" / "where.npz"
-    done = run_command(home, "--checkpoint", str(older), "--out", str(out))
+    done = export_command(home, "--checkpoint", str(older), "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert str(out) in done.stdout
     assert "ppo-100" in done.stdout
@@ -224,7 +183,7 @@ def test_another_checkpoint_and_place_can_be_named(home: Home, tmp_path: Path) -
 
 
 def test_no_checkpoint_says_how_to_get_one(home: Home) -> None:
-    done = run_command(home)
+    done = export_command(home)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "no whole checkpoint" in done.stderr
@@ -249,12 +208,12 @@ def test_an_encrypted_checkpoint_is_exported_with_its_key(home: Home, tmp_path: 
 
     seal = checkpoints.Seal(str(key.to_public()))
     checkpoints.save(home.checkpoints, 100, write, keep=9, seal=seal)
-    done = run_command(home)
+    done = export_command(home)
     assert done.returncode == 0, done.stderr
     written, _ = weights.read(home.path / FILE_NAME)
     assert all((written[name] == array).all() for name, array in arrays.items())
     identity.unlink()
-    done = run_command(home)
+    done = export_command(home)
     assert done.returncode == 2
     assert "age identity" in done.stderr
 
