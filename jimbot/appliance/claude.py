@@ -93,6 +93,12 @@ class ClaudeLimits(_Row):
 
     budgets: Budgets
 
+    @property
+    def servers(self) -> frozenset[str]:
+        """Where the gateway must get to beyond this machine, each `HOST:PORT`."""
+        far = (urlsplit(url) for url in self.base_urls)
+        return frozenset(f"{it.hostname}:{it.port or 443}" for it in far if it.scheme == "https")
+
     @field_validator("base_urls")
     @classmethod
     def _are_private(cls, urls: tuple[str, ...]) -> tuple[str, ...]:

@@ -29,12 +29,14 @@ class Containers(BaseModel):
     """What of their closed network is open, and what each may take besides memory and cores.
 
     `publish` names the ports of services that this machine's loopback gets. `subnet` is the
-    internal network's where there is one (NixOS, Compose); `jimbot up` needs none.
+    internal network's where there is one (NixOS, Compose); `jimbot up` needs none, and lets the
+    gateway reach Claude's servers, and nobody else, by the port `way_out` of the closed loopback.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     subnet: IPv4Network
     publish: dict[str, tuple[str, ...]]
+    way_out: Annotated[int, Field(ge=1024, le=65535)]
     pids: Annotated[int, Field(ge=64, description="processes and threads a container")]
     tmp_mb: Annotated[int, Field(ge=1, description="MiB of /tmp, in memory")]

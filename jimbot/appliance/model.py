@@ -276,6 +276,7 @@ def _port_problems(table: Appliance) -> list[str]:
     for name, service in table.services.items():
         for port in service.ports.values():
             users[port].append(name)
+    users[table.containers.way_out].append("[containers] way_out")
     return [
         f"port {port} is used by {' and '.join(names)}"
         for port, names in users.items()

@@ -3,7 +3,8 @@
 All share one network, as in a pod: they speak with each other on its loopback, just as natively,
 and it has nothing but that loopback. The first container in it leads sockets in the home to the
 services' ports. There the supervisor asks for health, and what the table publishes, mcp alone, it
-opens on this machine's loopback.
+opens on this machine's loopback. The gateway's requests go out by another socket, to Claude's
+servers alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from jimbot.operations.errors import OperationError
 from jimbot.operations.runtime import Release
 
 Engine = Literal["podman", "docker"]
+GATEWAY: Final = "claude"
+"""The one service that speaks with other machines."""
 
 _CALL_S: Final = 60.0
 # Of the container that leads to the services' ports: its memory, and its sockets' folder inside.
@@ -110,6 +113,9 @@ class Containers:
             for label in labels
         )
         self._published = await forward.outwards(self._sockets, ports)
+        if GATEWAY in self._services:
+            way_out, servers = self._appliance.containers.way_out, self._appliance.claude.servers
+            self._published.append(await forward.exits(self._sockets, way_out, servers))
 
     def use(self, name: str, release: Release | None) -> None:
         self._releases.pop(name, None)
@@ -130,6 +136,9 @@ class Containers:
         ]
         if cores := self._cores.get(row.group):
             options.append(f"--cpuset-cpus={','.join(str(core) for core in sorted(cores))}")
+        if name == GATEWAY:
+            way_out = self._appliance.containers.way_out
+            options.append(f"--env=HTTPS_PROXY=http://127.0.0.1:{way_out}")
         if row.group == "training":
             options.append(f"--shm-size={self._appliance.object_store_mb}m")
         if row.vram_mb and shutil.which("nvidia-smi"):
@@ -194,7 +203,10 @@ class Containers:
 
     def _jimbot(self, name: str) -> list[str]:
         if name == "network":
-            return ["forward", _SOCKETS, *(str(port) for port in self._ports())]
+            out = (
+                [f"--out={self._appliance.containers.way_out}"] if GATEWAY in self._services else []
+            )
+            return ["forward", *out, _SOCKETS, *(str(port) for port in self._ports())]
         row = self._appliance.service(name)
         return list(row.command or SERVERS.get(name, ("", {}, ()))[2])
 
@@ -237,6 +249,9 @@ class Containers:
         same = ("JIMBOT_PROFILE", "JIMBOT_ENVIRONMENT", "JIMBOT_LOG_LEVEL")  # as `jimbot up` has it
         options = [f"--volume={home}:{home}", f"--env=JIMBOT_HOME={home}"]
         options += [f"--env={variable}" for variable in same]
+        if name == GATEWAY:
+            way_out = self._appliance.containers.way_out
+            options.append(f"--env=HTTPS_PROXY=http://127.0.0.1:{way_out}")
         if row.group == "training":
             options.append(f"--env={RAY_HEAD}={self._appliance.ray_head}")
         release = self._releases.get(name)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from jimbot.appliance import load
+from jimbot.claude.api import Api, Failed
+from jimbot.claude.keys import KeyRing
 from tests.claude.conftest import Make, question, run
 from tests.claude.standin import USAGE, Manner, choose
 
@@ -74,6 +78,35 @@ def test_what_is_no_answer_falls_back_and_says_why(
                 assert b.metric("answers_refused_total", reason=declined) == 1
 
     run(main())
+
+
+def test_requests_go_by_the_proxy_that_a_container_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`jimbot up --runtime containers` leaves the gateway no other way out."""
+    asked: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(proxy, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        limits = load().claude.model_copy(update={"retries": 0})
+        api = Api(limits, KeyRing([tmp_path]))
+        async with server:
+            await api.load()
+            with pytest.raises(Failed):
+                await api.create_batch([])
+            await api.close()
+
+    (tmp_path / "key").write_text("sk-ant-" + "x" * 40)
+    (tmp_path / "key").chmod(0o600)
+    run(main())
+    assert asked[0] == b"CONNECT api.anthropic.com:443 HTTP/1.1\r\n"
 
 
 def test_what_may_have_been_billed_counts_at_its_ceiling_and_is_not_repeated(bench: Make) -> None:

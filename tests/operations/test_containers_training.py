@@ -53,8 +53,7 @@ def _most(limit: int) -> str:
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Images of nothing but mount points, which podman fills with this machine's programs."""
-    python = Path(sys.executable)
-    programs = {"/usr", str(ROOT), str(python.resolve().parents[1])}
+    programs = {"/usr", str(ROOT), sys.prefix, sys.base_prefix}
     mounts = [f"{path}:{path}:ro" for path in sorted(programs)]
     conf, storage, root = (tmp_path / name for name in ("containers.conf", "storage", "root.tar"))
     conf.write_text(
@@ -76,7 +75,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             if Path("/", name).is_symlink():
                 tar.add(f"/{name}", name)
     started = [
-        f"ENTRYPOINT {json.dumps([str(python), '-m', 'jimbot'])}",
+        f"ENTRYPOINT {json.dumps([sys.executable, '-m', 'jimbot'])}",
         f"ENV PYTHONPATH={ROOT}",
         "ENV HOME=/tmp",
     ]
@@ -106,6 +105,7 @@ def test_it_trains_and_survives_its_worker(engine: None, tmp_path: Path) -> None
         # What plays is in the worker's container, and the head plays nothing.
         assert _runners(worker) == run.appliance.profiles["ci"].training.env_runners
         assert _runners(_container(run, "ray-head")) == 0
+        _gateway(run)
         before = _iterations(run)
         subprocess.run(["podman", "kill", worker], check=True, capture_output=True, timeout=60)
         _until(run, lambda: _restarted(run, "ray-worker"), 120)
@@ -120,6 +120,36 @@ def test_it_trains_and_survives_its_worker(engine: None, tmp_path: Path) -> None
     assert summary["events_lost"] == 0
     assert summary["games_finished"] > 0
     assert summary["restarts"]["ray-worker"] >= 1
+
+
+def _gateway(run: Up) -> None:
+    """mcp reaches the gateway, and the gateway Claude's servers, where there is a way, alone."""
+    url = f"{run.appliance.url('claude')}/health"
+    code = f"import httpx; print(httpx.get({url!r}, trust_env=False).json()['status'])"
+    assert _say(_container(run, "mcp"), code).strip() in ("ok", "warn")  # it has no key
+    code = (
+        "import http.client, os, urllib.parse\n"
+        "proxy = urllib.parse.urlsplit(os.environ['HTTPS_PROXY'])\n"
+        "way = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=20)\n"
+        "way.set_tunnel({!r}, 443)\n"
+        "try: way.connect(); print('there')\n"
+        "except OSError as error: print(error)"
+    )
+    gateway = _container(run, "claude")
+    assert "403" in _say(gateway, code.format("example.org"))
+    said = _say(gateway, code.format("api.anthropic.com"))
+    assert "there" in said or "502" in said  # as this machine's own network lets it
+
+
+def _say(container: str, code: str) -> str:
+    done = subprocess.run(
+        ["podman", "exec", container, sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 def _until(run: Up, condition: Callable[[], object], seconds: float) -> None:
