@@ -35,7 +35,7 @@ ATTEMPTS = 3
 JOIN_S = 60.0
 
 # A cluster's secret where Kubernetes hands it over (jimbot/appliance/render/kubernetes.py).
-_GIVEN = Path("/run/secrets/ray-token")
+_GIVEN = Path("/run/secrets/ray/token")
 
 # What Ray reads at import and hands on to its own processes.
 _SETTINGS = {
@@ -78,6 +78,11 @@ def environment(home: Home) -> None:
 def several() -> bool:
     """Whether nodes of their own join the head, which then plays no games itself."""
     return bool(os.environ.get(RAY_HEAD))
+
+
+def together(appliance: Appliance) -> bool:
+    """Whether whoever plays games reaches this machine's loopback, and mcp on it."""
+    return head(appliance).startswith(f"{NODE_IP}:")
 
 
 def head(appliance: Appliance) -> str:

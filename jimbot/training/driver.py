@@ -153,7 +153,7 @@ def train(
         # 2. Build the algorithm.
         status.stage = "building the algorithm"
         context: dict[str, Any] = {"deck": table.deck, "stake": table.stake}
-        if plan.events:
+        if plan.events and cluster.together(appliance):
             context |= {
                 "events": plan.events,
                 "journal": str(home.acknowledged),

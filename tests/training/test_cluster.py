@@ -84,9 +84,11 @@ def test_the_heads_address_comes_from_the_table_or_from_outside(
     port = appliance.service("ray-head").ports["gcs"]
     assert cluster.head(appliance) == f"127.0.0.1:{port}"
     assert not cluster.several()
+    assert cluster.together(appliance)
     monkeypatch.setenv("JIMBOT_RAY_HEAD", "jimbot-ray-head-svc:6379")
     assert cluster.head(appliance) == "jimbot-ray-head-svc:6379"
     assert cluster.several()
+    assert not cluster.together(appliance)
     monkeypatch.setenv("JIMBOT_RAY_HEAD", "jimbot-ray-head-svc")
     with pytest.raises(TrainingError, match="JIMBOT_RAY_HEAD"):
         cluster.head(appliance)

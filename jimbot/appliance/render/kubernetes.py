@@ -1,8 +1,9 @@
 """Kubernetes: the appliance on a cluster, with Ray by KubeRay.
 
-mcp, analytics and the gateway share a pod, since they speak over loopback and share the home; each
-server has a pod of its own; Ray's workers come and go, some of them on nodes that may be taken away
-at any time. Nothing may talk to anything but what is named here.
+mcp, analytics, the gateway and the trainer share a pod, since they speak over loopback and share
+the home; each server has a pod of its own; Ray's workers come and go, some of them on nodes that
+may be taken away at any time. The trainer joins Ray's head by a node of its own. Nothing may talk
+to anything but what is named here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from jimbot.appliance.containers import SERVERS
+from jimbot.appliance.containers import RAY_HEAD, SERVERS
 from jimbot.appliance.model import Appliance, HealthCheck, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -18,6 +19,7 @@ from jimbot.appliance.render.toml import table
 _HEAD = "# Written from the appliance table: jimbot render kubernetes\n"
 _APP = "jimbot"
 _RAY = "jimbot-ray"
+_SHARED = "/dev/shm"
 _TABLE, _TABLE_FILE = "jimbot-table", "appliance.toml"
 # What a person makes, once: `kubectl create secret generic …`; docs/scale-out.md tells the keys.
 _SECRETS = "jimbot-secrets"
@@ -78,9 +80,11 @@ def namespace(environment: str) -> str:
 
 
 def appliance_pod(appliance: Appliance, environment: str) -> list[Manifest]:
-    """mcp, analytics and the gateway, and the Service by which games reach mcp."""
+    """mcp, analytics, the gateway and the trainer, and the Service by which games reach mcp."""
     rows = {
-        name: row for name, row in containers.ours(appliance).items() if row.group != "training"
+        name: row
+        for name, row in containers.ours(appliance).items()
+        if row.group != "training" or name == "trainer"
     }
     pod: Manifest = {
         **_pod_defaults(appliance),
@@ -90,6 +94,17 @@ def appliance_pod(appliance: Appliance, environment: str) -> list[Manifest]:
             _table_volume(),
             _temporary(appliance),
             {"name": "secrets", "secret": {"secretName": _SECRETS, "optional": True}},
+            _shared(appliance),
+            {"name": "ray", "emptyDir": {}},
+            # KubeRay makes it; until it has, the trainer is refused, and the others run.
+            {
+                "name": "ray-token",
+                "secret": {
+                    "secretName": _RAY,
+                    "optional": True,
+                    "items": [{"key": "auth_token", "path": "token"}],
+                },
+            },
         ],
     }
     websocket = appliance.service("mcp").ports["websocket"]
@@ -102,8 +117,15 @@ def appliance_pod(appliance: Appliance, environment: str) -> list[Manifest]:
             volume="home",
             gb=appliance.kubernetes.storage_gb.home,
         ),
-        _service(_APP, environment, {"websocket": websocket}),
+        # Also while the trainer is not ready: there is one mcp, and it is there or not.
+        _service(_APP, environment, {"websocket": websocket}, publishNotReadyAddresses=True),
     ]
+
+
+def ray_head(appliance: Appliance, environment: str) -> str:
+    """`HOST:PORT` of Ray's head, by the Service that KubeRay makes for it."""
+    port = appliance.service("ray-head").ports["gcs"]
+    return f"{_RAY}-head-svc.{namespace(environment)}.svc:{port}"
 
 
 def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
@@ -140,7 +162,8 @@ def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
 
 
 def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
-    """Ray by KubeRay: a head that runs no games, steady workers, and workers on spot nodes."""
+    """Ray by KubeRay: a head that runs no games, steady workers, and workers on spot nodes. What
+    learns is the trainer, which has the GPU."""
     cluster = appliance.kubernetes
     least, most = getattr(appliance.environments, environment).workers
     shared = appliance.object_store_mb
@@ -159,13 +182,12 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
         ],
     }
 
-    def pod(name: str, row: Service, cpu: float, gpu: bool, extra: Manifest) -> Manifest:
+    def pod(name: str, row: Service, cpu: float, extra: Manifest) -> Manifest:
         defaults = _pod_defaults(appliance)
         if name == "ray-head":
             # KubeRay's autoscaler, which lives beside the head, asks Kubernetes for workers.
             del defaults["automountServiceAccountToken"]
         resources = {"cpu": f"{cpu:g}", "memory": f"{row.memory_mb + shared}Mi"}
-        limits = resources | ({"nvidia.com/gpu": "1"} if gpu else {})
         return {
             "metadata": {"labels": _labels(_RAY, environment)},
             "spec": {
@@ -175,19 +197,16 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
                     {
                         "name": name,
                         "image": containers.image(appliance, row.image, cluster.registry),
-                        "resources": {"requests": resources, "limits": limits},
+                        "resources": {"requests": resources, "limits": resources},
                         "volumeMounts": [
-                            {"name": "shared", "mountPath": "/dev/shm"},
+                            {"name": "shared", "mountPath": _SHARED},
                             {"name": "tmp", "mountPath": "/tmp"},
                         ],
                         "securityContext": _closed(),
                     }
                 ],
                 "volumes": [
-                    {
-                        "name": "shared",
-                        "emptyDir": {"medium": "Memory", "sizeLimit": f"{shared}Mi"},
-                    },
+                    _shared(appliance),
                     # Ray keeps its session, its logs and spilled objects there.
                     {"name": "tmp", "emptyDir": {}},
                 ],
@@ -201,7 +220,7 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
             "minReplicas": low,
             "maxReplicas": high,
             "rayStartParams": {"object-store-memory": str(shared << 20)},
-            "template": pod("ray-worker", worker, max(cores / 2, 1), False, extra),
+            "template": pod("ray-worker", worker, max(cores / 2, 1), extra),
         }
 
     # A worker that is taken away has half a minute to hand over; its games are played again.
@@ -219,10 +238,11 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
                 "serviceType": "ClusterIP",
                 "rayStartParams": {
                     "num-cpus": "0",
+                    "port": str(head.ports["gcs"]),
                     "object-store-memory": str(shared << 20),
                     "dashboard-host": "127.0.0.1",
                 },
-                "template": pod("ray-head", head, max(cores / 2, 1), True, {}),
+                "template": pod("ray-head", head, max(cores / 2, 1), {}),
             },
             "workerGroupSpecs": [
                 group("steady", least, most, leaving),
@@ -283,20 +303,18 @@ def network_policies(appliance: Appliance, environment: str) -> list[Manifest]:
             environment,
             _selector(_APP),
             ["Ingress", "Egress"],
-            ingress=[{"ports": ports([websocket])}],
-            egress=[
-                dns,
-                outside,
-                *to_servers,
-            ],
+            # Ray's nodes, the trainer's among them, call each other on any port. Of the others in
+            # the pod only mcp listens there.
+            ingress=[{"ports": ports([websocket])}, {"from": [ray]}],
+            egress=[dns, outside, *to_servers, {"to": [ray]}],
         ),
         _policy(
             _RAY,
             environment,
             {"ray.io/cluster": _RAY},
             ["Ingress", "Egress"],
-            ingress=[{"from": [ray]}],
-            egress=[dns, {"to": [ray]}, {"to": [peer(_APP)], "ports": ports([websocket])}],
+            ingress=[{"from": [ray, peer(_APP)]}],
+            egress=[dns, {"to": [ray, peer(_APP)]}],
         ),
         # The autoscaler's way to Kubernetes' API, whose address only the cluster knows.
         _policy(
@@ -471,10 +489,28 @@ def _ours(appliance: Appliance, name: str, row: Service, environment: str) -> Ma
         }
         for each in containers.secrets(appliance, name)
     ]
+    if name == "trainer":
+        _add_ray(found, appliance, environment)
     if row.health:
         # Their health answers on the pod's loopback alone, so that the pod has to ask itself.
         found |= _probes(row.health, {"exec": {"command": ["jimbot", "health", name]}})
     return found
+
+
+def _add_ray(trainer: Manifest, appliance: Appliance, environment: str) -> None:
+    """What the trainer's own node of Ray needs: the head's address, the token, room."""
+    trainer["env"].append({"name": RAY_HEAD, "value": ray_head(appliance, environment)})
+    memory = f"{appliance.service('trainer').memory_mb + appliance.object_store_mb}Mi"
+    for each in trainer["resources"].values():
+        each["memory"] = memory
+    trainer["resources"]["limits"]["nvidia.com/gpu"] = "1"
+    mounts = [each for each in trainer["volumeMounts"] if each["name"] != "tmp"]
+    trainer["volumeMounts"] = [
+        *mounts,
+        {"name": "ray", "mountPath": "/tmp"},
+        {"name": "shared", "mountPath": _SHARED},
+        {"name": "ray-token", "mountPath": f"{containers.SECRETS}/ray", "readOnly": True},
+    ]
 
 
 def _probes(health: HealthCheck, ask: Manifest) -> Manifest:
@@ -539,6 +575,12 @@ def _temporary(appliance: Appliance) -> Manifest:
     return {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": size}}
 
 
+def _shared(appliance: Appliance) -> Manifest:
+    """For Ray's object store."""
+    size = f"{appliance.object_store_mb}Mi"
+    return {"name": "shared", "emptyDir": {"medium": "Memory", "sizeLimit": size}}
+
+
 def _table_volume() -> Manifest:
     return {"name": "table", "configMap": {"name": _TABLE}}
 
@@ -566,7 +608,7 @@ def _stateful_set(
     }
 
 
-def _service(name: str, environment: str, ports: dict[str, int]) -> Manifest:
+def _service(name: str, environment: str, ports: dict[str, int], **more: object) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -576,6 +618,7 @@ def _service(name: str, environment: str, ports: dict[str, int]) -> Manifest:
             "ports": [
                 {"name": label, "port": port, "targetPort": port} for label, port in ports.items()
             ],
+            **more,
         },
     }
 

@@ -12,6 +12,7 @@ import yaml
 
 from jimbot.appliance import Appliance
 from jimbot.appliance.render import kubernetes, render
+from jimbot.training import cluster as joining
 
 ENVIRONMENTS = ("development", "staging", "production")
 # Those that the schemas do not know: KubeRay's resource, kustomize's file.
@@ -72,10 +73,11 @@ def test_limits_ports_and_volumes_are_the_tables(served: Appliance) -> None:
     found = manifests(served, "production")
     pod = the(found, "StatefulSet", "jimbot")["spec"]["template"]["spec"]
     by_name = {each["name"]: each for each in pod["containers"]}
-    assert set(by_name) == {"mcp", "analytics", "claude"}
+    assert set(by_name) == {"mcp", "analytics", "claude", "trainer"}
     for name, container in by_name.items():
         row = served.service(name)
-        assert container["resources"]["limits"]["memory"] == f"{row.memory_mb}Mi"
+        shared = served.object_store_mb if name == "trainer" else 0
+        assert container["resources"]["limits"]["memory"] == f"{row.memory_mb + shared}Mi"
         assert {p["containerPort"] for p in container["ports"]} == set(row.ports.values())
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert container[probe]["exec"]["command"] == ["jimbot", "health", name]
@@ -99,6 +101,39 @@ def test_the_table_inside_holds_and_names_the_servers(served: Appliance) -> None
     assert inside.stores.log.address == "esdb://eventstore.jimbot-staging.svc:2113?tls=false"
     assert inside.security.exposed
     assert inside == kubernetes.on_cluster(served, "staging")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_trainer_joins_rays_head_with_its_token(served: Appliance, environment: str) -> None:
+    found = manifests(served, environment)
+    cluster = the(found, "RayCluster", "jimbot-ray")
+    name, port = cluster["metadata"]["name"], served.service("ray-head").ports["gcs"]
+    assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["port"] == str(port)
+    assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    pod = the(found, "StatefulSet", "jimbot")["spec"]["template"]["spec"]
+    (trainer,) = [each for each in pod["containers"] if each["name"] == "trainer"]
+    told = {each["name"]: each["value"] for each in trainer["env"]}
+    # KubeRay calls the head's Service so, and keeps the token in a secret of the cluster's name.
+    assert told["JIMBOT_RAY_HEAD"] == f"{name}-head-svc.jimbot-{environment}.svc:{port}"
+    (token,) = [each["secret"] for each in pod["volumes"] if each["name"] == "ray-token"]
+    assert (token["secretName"], token["items"][0]["key"]) == (name, "auth_token")
+    (mount,) = [each for each in trainer["volumeMounts"] if each["name"] == "ray-token"]
+    assert f"{mount['mountPath']}/{token['items'][0]['path']}" == str(joining._GIVEN)
+    paths = [each["mountPath"] for each in trainer["volumeMounts"]]
+    assert len(paths) == len(set(paths))
+    assert {each["name"] for each in trainer["volumeMounts"]} <= {
+        *(each["name"] for each in pod["volumes"]),
+        "home",
+    }
+    # What learns has the GPU, and the others of the pod do not.
+    gpus = [each["name"] for each in pod["containers"] if "nvidia.com/gpu" in str(each)]
+    assert gpus == ["trainer"]
+    # They call each other, and mcp is reached whether the trainer is ready or not.
+    ray = {"podSelector": {"matchLabels": {"ray.io/cluster": name}}}
+    app = the(found, "NetworkPolicy", "jimbot")["spec"]
+    assert {"from": [ray]} in app["ingress"]
+    assert {"to": [ray]} in app["egress"]
+    assert the(found, "Service", "jimbot")["spec"]["publishNotReadyAddresses"]
 
 
 def test_embedded_stores_need_no_servers(appliance: Appliance) -> None:
