@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from importlib import resources
@@ -12,6 +13,10 @@ import pytest
 
 from jimbot.appliance import Appliance, Home, load
 from jimbot.operations import ports
+
+# Before anything imports numpy or torch: the run's workers share the cores, and threads of theirs
+# that wait for each other on a busy core cost twice what they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
