@@ -14,8 +14,9 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(
 up: $(VENV)/.runtime
 	@exec $(BIN)/jimbot up $(ARGS)
 
+# Tests of a file stay with one worker, which share what is costly to set up, until one runs dry.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
