@@ -105,7 +105,7 @@ def test_numpy_chooses_what_torch_chooses() -> None:
     compare(untrained(2, width=64, embedding=16), 64, 16, 600)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_numpy_chooses_what_torch_chooses_on_10_000_states() -> None:
     compare(untrained(3, width=64, embedding=16), 64, 16, 10_000)
