@@ -9,6 +9,7 @@ import logging
 import socket as sockets
 import ssl
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -76,6 +77,8 @@ _FRAMES_PER_S = 100.0
 _FRAME_BURST = 200
 # How often it is asked whether those who are in may stay.
 _SWEEP_S = 0.5
+# So often it is written down which sessions there are.
+_KEEP_S = 1.0
 _NEEDS: dict[Capability, Scope] = {
     "events": "events:write",
     "subscribe": "events:read",
@@ -126,6 +129,7 @@ class EventServer:
         flush_ms: how often subscribers get what was stored.
         entrance: judges the tokens of hellos; None where everybody on this machine is trusted.
         outside: where to listen besides, on the same port; only who has a token speaks there.
+        kept: a file where sessions outlive the server; None where they end with it.
         origins: of the web pages that may connect; no other may.
 
     Raises:
@@ -144,6 +148,7 @@ class EventServer:
         entrance: Entrance | None = None,
         outside: Outside | None = None,
         origins: Sequence[str] = (),
+        kept: Path | None = None,
     ) -> None:
         self._committer = committer
         self._metrics = metrics
@@ -154,13 +159,13 @@ class EventServer:
         self.entrance = entrance
         self._outside = outside
         self._origins = [Origin(origin) for origin in origins]
-        self.sessions = Sessions()
+        self.sessions = Sessions(kept)
         self._speaking: dict[str, _Connection] = {}
         self._total = _Budget(_TOTAL_BYTES)
         self._connections: set[_Connection] = set()
         self._servers: list[Server] = []
         self._sockets = 0
-        self._sweeping: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         self._stopping = False
 
     @property
@@ -201,6 +206,7 @@ class EventServer:
         return self._total.taken
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.sessions.take_up, self._committer.log)
         shared = self._outside is not None and self._outside.address in ("0.0.0.0", "::")
         inside = _listener("127.0.0.1", self._port, shared)
         self._servers.append(await self._serve(inside))
@@ -212,7 +218,10 @@ class EventServer:
                 raise
             context = self._outside.context
             self._servers.append(await self._serve(listener, context))
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._background = [
+            asyncio.create_task(self._sweep()),
+            asyncio.create_task(self._keep_sessions()),
+        ]
         return self
 
     async def __aexit__(
@@ -222,8 +231,8 @@ class EventServer:
         traceback: TracebackType | None,
     ) -> None:
         self._stopping = True
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        for task in self._background:
+            task.cancel()
         connections = list(self._connections)
         for connection in connections:
             connection.stop_reading()
@@ -234,6 +243,7 @@ class EventServer:
                 await asyncio.gather(
                     *(one.send_answers() for one in connections), return_exceptions=True
                 )
+        await self.sessions.keep()
         for server in self._servers:
             server.close()
         for server in self._servers:
@@ -284,6 +294,12 @@ class EventServer:
             for connection in list(self._connections):
                 if not connection.may_stay():
                     connection.dismiss("the token of this connection does not hold any more")
+
+    async def _keep_sessions(self) -> None:
+        """Also who is killed is followed by a server that knows the sessions."""
+        while True:
+            await asyncio.sleep(_KEEP_S)
+            await self.sessions.keep()
 
     async def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         if self._stopping:

@@ -100,6 +100,7 @@ async def serve(
             entrance=entrance,
             outside=_outside(appliance, entrance, renewing),
             origins=appliance.security.origins,
+            kept=home.run / "mcp-sessions.json",
         )
         try:
             await stack.enter_async_context(events)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from jimbot.events import Event
 from jimbot.events.sqlite import SQLiteEventLog
 from jimbot.game import Action, ActionKind, Run
 from jimbot.mcp import server as server_module
+from jimbot.mcp.balatrobot.mirror import Memory
 from jimbot.mcp.balatrobot.state import game_state
 from jimbot.mcp.client import EventClient
 from jimbot.mcp.decide import Advised, Decider
@@ -27,7 +29,7 @@ from jimbot.mcp.sessions import Sessions
 from jimbot.policy import make
 from jimbot.security import tokens
 from jimbot.security.entrance import Entrance
-from tests.mcp.conftest import Running, dial, hear, heartbeat
+from tests.mcp.conftest import Running, Service, dial, hear, heartbeat
 from tests.security.guarded import Guarded, security
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
@@ -96,6 +98,94 @@ def test_a_session_goes_on_after_the_last_acknowledged_event(
     assert [entry.event.event_id for entry in log.read()] == ["e1", "e2", "e3"]
     with dial(server.url) as socket:
         assert hello(socket, "events", session="unknown")["resumed"] is False
+
+
+def _stored(socket: ClientConnection, event_id: str) -> None:
+    socket.send(encode_event(heartbeat(event_id)))
+    assert hear_kind(socket, "ack")["event_ids"] == [event_id]
+
+
+def test_a_session_goes_on_at_a_server_that_was_restarted(
+    serve: Callable[..., Running], log: SQLiteEventLog, tmp_path: Path
+) -> None:
+    kept = tmp_path / "sessions.json"
+    old = serve(log, kept=kept)
+    with dial(old.url) as socket:
+        session = hello(socket, "events", "subscribe")["session"]
+        _stored(socket, "e1")
+        say(socket, "subscribe", after=0)
+        assert hear_kind(socket, "events")["last"] == 1
+    old.stop()
+    assert kept.stat().st_mode & 0o077 == 0
+    new = serve(log, kept=kept)
+    with dial(new.url) as socket:
+        welcome = hello(socket, "events", "subscribe", session=session)
+        assert (welcome["session"], welcome["resumed"]) == (session, True)
+        assert welcome["last_event_id"] == "e1"
+        _stored(socket, "e2")
+        say(socket, "subscribe")
+        heard = hear_kind(socket, "events")
+        assert [one["event"]["event_id"] for one in heard["events"]] == ["e2"]
+
+
+def test_a_session_goes_on_at_a_server_that_comes_after_a_killed_one(service: Service) -> None:
+    service.start()
+    with dial(service.url) as socket:
+        session = hello(socket, "events")["session"]
+        _stored(socket, "e1")
+        file = service.home.run / "mcp-sessions.json"
+        service.wait_until(lambda: file.exists() and "e1" in file.read_text())
+        service.end(signal.SIGKILL)
+    service.start()
+    with dial(service.url) as socket:
+        welcome = hello(socket, "events", session=session)
+        assert (welcome["resumed"], welcome["last_event_id"]) == (True, "e1")
+
+
+def test_a_session_says_nothing_of_events_that_the_log_has_not(
+    serve: Callable[..., Running], tmp_path: Path
+) -> None:
+    """As after a backup was restored: what came after it is to be sent again."""
+    kept = tmp_path / "sessions.json"
+    logs = [SQLiteEventLog(tmp_path / name) for name in ("one.sqlite", "other.sqlite")]
+    old = serve(logs[0], kept=kept)
+    with dial(old.url) as socket:
+        session = hello(socket, "events")["session"]
+        _stored(socket, "e1")
+    old.stop()
+    new = serve(logs[1], kept=kept)
+    with dial(new.url) as socket:
+        welcome = hello(socket, "events", "subscribe", session=session)
+        assert welcome["resumed"] is True
+        assert "last_event_id" not in welcome
+        _stored(socket, "e2")
+        say(socket, "subscribe")
+        assert hear_kind(socket, "events")["last"] == 1
+    new.stop()
+    for log in logs:
+        log.close()
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[1]", '[{"id": "x"}]'])
+def test_sessions_that_cannot_be_read_are_begun_anew(
+    serve: Callable[..., Running], log: SQLiteEventLog, tmp_path: Path, text: str
+) -> None:
+    kept = tmp_path / "sessions.json"
+    kept.write_text(text)
+    with dial(serve(log, kept=kept).url) as socket:
+        assert hello(socket, "events", session="x")["resumed"] is False
+
+
+def test_what_was_seen_of_a_game_outlives_the_server() -> None:
+    memory = Memory()
+    run = Run("MEMORY", endless=True)
+    memory.pack, memory.game = "p_arcana_normal_1", "g"
+    memory.see(game_state(run))
+    run.step(next(it for it in run.legal_actions() if it.kind == ActionKind.SELECT_BLIND))
+    memory.see(game_state(run))
+    again = Memory.of(json.loads(json.dumps(memory.state())))
+    assert vars(again) == vars(memory)
+    assert again.state()["_cards"]
 
 
 def test_a_new_connection_takes_its_session_over(server: Running) -> None:

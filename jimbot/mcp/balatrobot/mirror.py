@@ -122,6 +122,23 @@ class Memory:
             self.picks = max(1, self.picks - 1)
         self._in_pack = in_pack
 
+    def state(self) -> dict[str, Any]:
+        """All of it, as JSON has it."""
+        cards = list(self._cards.items())
+        return vars(self) | {"_cards": cards, "_shown": sorted(self._shown)}
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Memory:
+        """The one whose `state` this is.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        memory = cls()
+        for name, value in vars(memory).items():
+            setattr(memory, name, type(value)(state[name]))
+        return memory
+
     def discarded(self) -> list[dict[str, Any]]:
         """The cards of this round that are neither in the deck nor in hand."""
         return [card for id, card in self._cards.items() if id not in self._shown]
