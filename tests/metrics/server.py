@@ -26,6 +26,7 @@ class QuestDBServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: a second one waits for the first's ACK
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -49,7 +50,7 @@ class QuestDBServer:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self.port: int = self._http.server_address[1]
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self._http.shutdown()
@@ -102,6 +103,8 @@ def parse_line(line: str) -> tuple[str, dict[str, Any]]:
 
 def _split(text: str, separator: str) -> list[str]:
     """Split where a separator is not escaped."""
+    if "\\" not in text:
+        return text.split(separator)
     parts, at = [""], 0
     while at < len(text):
         if text[at] == "\\":

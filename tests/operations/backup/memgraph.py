@@ -74,7 +74,7 @@ class MemgraphServer:
 
         self._server = Server(("127.0.0.1", 0), Session)
         self.port: int = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
