@@ -58,6 +58,8 @@ def _show(found: Status) -> None:
         line = f"{row.service:<11}{health}{span(row.uptime_s):>8}{restarts:>10}{memory:>20}"
         click.echo(f"{line}  {reason}".rstrip())
     click.echo()
+    if found.drained:
+        click.echo(f"drained  {', '.join(found.drained)}. Back into work: jimbot undrain")
     click.echo(f"backups  {_backups(found.backups)}")
     click.echo(f"alerts   {_alerts(found.alerts)}")
     for one in found.alerts.alerts:

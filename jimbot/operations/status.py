@@ -62,6 +62,7 @@ class Status(BaseModel):
     uptime_s: float | None = None
     generation: Annotated[str | None, Field(description="None before the first deploy")] = None
     services: list[ServiceRow]
+    drained: Annotated[list[str], Field(description="taken out of work; not expected")] = []
     backups: BackupStatus
     alerts: AlertsSeen
 
@@ -104,7 +105,7 @@ async def read(appliance: Appliance, home: Home) -> Status:
         alerts=await read_alerts(appliance, home),
     )
     if run and alive:
-        found.pid, found.profile = run.pid, run.profile
+        found.pid, found.profile, found.drained = run.pid, run.profile, run.drained
         found.uptime_s = max(now - run.started, 0)
     return found
 

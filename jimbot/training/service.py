@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 # An iteration takes seconds; a minute without one is a stall.
 STALLED_S: Final = 60.0
+# Stages of a driver that does as it was told: nothing is amiss.
+ENDING: Final = ("finishing the games", "stopping")
 # How long the driver may take to end before the process ends without it.
 STOP_S: Final = 6.0
 
@@ -98,6 +100,8 @@ def health(status: Status) -> Health:
         details["device"] = status.device
     if status.paused:
         return Health(status="ok", reason=f"paused: {status.paused}", details=details)
+    if status.stage in ENDING:
+        return Health(status="ok", reason=status.stage, details=details)
     if status.stage != "training":
         return Health(status="fail", reason=f"starting: {status.stage}", details=details)
     age = time.monotonic() - status.last_iteration

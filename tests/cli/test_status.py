@@ -42,6 +42,19 @@ def test_a_running_appliance_is_told_on_one_screen(home: Home, table: Path) -> N
     assert found["alerts"] == {"checked": True, "reason": "", "alerts": [], "unchecked": []}
 
 
+def test_who_is_drained_is_told_and_nobody_expects_him(home: Home, table: Path) -> None:
+    write_state(home, {"analytics": psutil.Process(), "trainer": None})
+    file = home.run / "up.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"drained": ["trainer"]}))
+    with answering(analytics_port(table), {"status": "ok", **WELL}):
+        result = _run(home, table, "status")
+        found = json.loads(_run(home, table, "status", "--json").stdout)
+    assert result.exit_code == 0, result.output
+    assert "drained  trainer. Back into work: jimbot undrain" in result.stdout
+    assert found["drained"] == ["trainer"]
+    assert [row["service"] for row in found["services"]] == ["analytics"]
+
+
 def test_what_fires_and_a_stale_backup_are_shown(home: Home, table: Path) -> None:
     write_state(home, {"analytics": psutil.Process()})
     record.update(home, last={"daily": datetime.now(UTC) - timedelta(days=9)}, snapshots=3)

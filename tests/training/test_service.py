@@ -26,6 +26,12 @@ def test_it_fails_until_it_trains() -> None:
     assert answer.reason == "starting: waiting for Ray"
 
 
+@pytest.mark.parametrize("stage", ["finishing the games", "stopping"])
+def test_it_is_well_while_it_ends_as_it_was_told(stage: str) -> None:
+    answer = health(Status(stage=stage))
+    assert (answer.status, answer.reason) == ("ok", stage)
+
+
 def test_it_tells_how_far_it_is() -> None:
     status = Status(
         stage="training",
