@@ -198,6 +198,9 @@ def test_containers_share_one_network_and_publish_on_loopback(
         assert "--cap-drop=all" in options
         if row.command:
             assert "--read-only" in options
+            # Ray is several nodes there, which join the head.
+            head = table.ray_head if row.group == "training" else None
+            assert found["environment"].get("JIMBOT_RAY_HEAD") == head
             assert ("--device=nvidia.com/gpu=all" in options) == bool(row.vram_mb)
 
 

@@ -86,6 +86,7 @@ let
         image
         ports
         cmd
+        environment
         volumes
         extraOptions
         ;
