@@ -75,8 +75,8 @@ def join(
     spill = home.run / f"spill-{name}"
     for folder in (directory, spill):
         shutil.rmtree(folder, ignore_errors=True)
-    deadline = time.monotonic() + timeout_s
-    while True:
+    for attempt in range(1, cluster.ATTEMPTS + 1):
+        deadline = time.monotonic() + timeout_s
         while (address := _way(head)) is None:
             if stopped():
                 return None
@@ -100,16 +100,18 @@ def join(
         )
         try:
             return Node(parameters, head=False, shutdown_at_exit=False, spawn_reaper=True)
-        # Ray raises whatever it meets. The head listens before it has a node of its own.
+        # Ray raises a bare Exception. It gives a node 30 s, which a busy machine may need more than
+        # once; and the head listens before it has a node of its own.
         except Exception as error:
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if time.monotonic() > deadline:
+            if attempt == cluster.ATTEMPTS:
                 raise TrainingError(
                     f"cannot join Ray's head on {head}: {said}",
-                    hint="Is it this home's? Both must have the same token",
+                    hint="Is it this home's, with the same token? Is the machine too busy?",
                 ) from error
             _log.warning("not joined yet, once more: %s", said)
             time.sleep(0.5)
+    return None
 
 
 async def watch(node: Any, stop: asyncio.Event, home: Home) -> None:

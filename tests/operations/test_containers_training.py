@@ -94,13 +94,13 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         subprocess.run(["podman", "unmount", "--all"], capture_output=True, check=False)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_it_trains_and_survives_its_worker(engine: None, tmp_path: Path) -> None:
     run = Up(tmp_path)
     run.start("--runtime", "containers", "--engine", "podman", "--profile", "ci", "--json")
     assert run.process is not None
     try:
-        _until(run, lambda: _iterations(run) >= 2, 240)
+        _until(run, lambda: _iterations(run) >= 2, 400)
         worker = _container(run, "ray-worker")
         # What plays is in the worker's container, and the head plays nothing.
         assert _runners(worker) == run.appliance.profiles["ci"].training.env_runners
