@@ -20,7 +20,7 @@ from jimbot.policy import LEARNED, make
 from jimbot.training import checkpoints, export
 from tests.training.conftest import Services, export_command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def family(pid: int) -> list[psutil.Process]:
@@ -34,7 +34,8 @@ def progress(checkpoint: Path) -> dict[str, Any]:
 
 def test_training_trains_records_saves_and_resumes(services: Services) -> None:
     """Each step waits for what it needs; how quick the machine is decides nothing."""
-    services.start("mcp", "ray-head", "trainer")
+    services.start_head()
+    services.start("mcp", "trainer")
     services.wait(lambda health: health["details"].get("checkpoint", ""))
 
     # A kill loses nothing that was saved, and leaves no runner behind.
@@ -63,19 +64,16 @@ def test_training_trains_records_saves_and_resumes(services: Services) -> None:
         )
     )
     assert health["status"] == "ok"
-    code, trainer_s = services.stop("trainer")
-    assert code == 0, services.log("trainer")[-2000:]
+    assert services.stop("trainer") == 0, services.log("trainer")[-2000:]
     newest = checkpoints.newest(services.home.checkpoints)
     assert newest is not None
     saved = progress(newest)
     assert saved["run"] == before["run"]
     assert saved["iteration"] >= health["details"]["iteration"]
 
-    # The head leaves nothing behind, and both are done before `jimbot up` would lose patience.
+    # The head leaves nothing behind. That both end in time `jimbot up` says: tests/test_up.py.
     members = family(services.running["ray-head"].pid)
-    code, head_s = services.stop("ray-head")
-    assert code == 0
-    assert trainer_s + head_s < services.appliance.supervision.stop_s
+    assert services.stop("ray-head") == 0
     assert not [process for process in members if process.is_running()]
     assert not (services.home.run / "ray-head.json").exists()
 
