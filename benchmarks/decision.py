@@ -71,7 +71,7 @@ def decide(file: Path) -> tuple[Timed, Timed, float, float]:
     from jimbot.policy.weights import read
 
     policy, network = NetworkPolicy(file), Network(read(file)[0])
-    observer, player = Observer(), make("heuristic")
+    observer, player = Observer(foresight=True), make("heuristic")
     rng = random.Random(1)
     bare, whole = Timed(), Timed()
     while len(whole.wall) < STATES:

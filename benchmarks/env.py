@@ -36,9 +36,9 @@ def rates(name: str, seconds: float, some: Callable[[], int]) -> dict[str, float
     return {f"{name}_per_s": round(count / took), f"{name}_per_cpu_s": round(count / cpu)}
 
 
-def single() -> Callable[[], int]:
+def single(foresight: bool = False) -> Callable[[], int]:
     """Steps of `ENVIRONMENTS` environments, one after the other."""
-    envs = [BalatroEnv() for _ in range(ENVIRONMENTS)]
+    envs = [BalatroEnv(foresight=foresight) for _ in range(ENVIRONMENTS)]
     rng = np.random.default_rng(1)
     views = [env.reset(seed=number)[0] for number, env in enumerate(envs)]
 
@@ -74,7 +74,7 @@ def vector() -> Callable[[], int]:
     return some
 
 
-def looks() -> Callable[[], int]:
+def looks(foresight: bool = False) -> Callable[[], int]:
     """Observations of the states of a game that is played well, so that jokers count."""
     states = []
     policy = make("heuristic")
@@ -82,7 +82,7 @@ def looks() -> Callable[[], int]:
     while not run.over and len(states) < 150:
         states.append(run.clone())
         run.step(policy.act(run))
-    observer = Observer()
+    observer = Observer(foresight=foresight)
 
     def some() -> int:
         for state in states:
@@ -102,6 +102,8 @@ def main() -> None:
         **rates("steps", options.seconds, single()),
         **rates("vector_steps", options.seconds, vector()),
         **rates("observations", options.seconds, looks()),
+        **rates("steps_with_foresight", options.seconds, single(foresight=True)),
+        **rates("observations_with_foresight", options.seconds, looks(foresight=True)),
     }
     if options.json:
         print(json.dumps(figures))

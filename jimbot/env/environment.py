@@ -46,10 +46,10 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
     key            shape       type       what
     =============  ==========  =========  =========================================================
     `action_mask`  (120,)      int8       1 where a row is a legal action
-    `rows`         (120, 32)   float32    what describes each legal row, in [-1, 4]; else zeros
+    `rows`         (120, 34)   float32    what describes each legal row, in [-1, 4]; else zeros
     `items`        (120,)      int16      the item each row is about, 0 for none, up to 330
     `owned`        (16,)       int16      the items owned or in force, 0 for an empty slot
-    `state`        (138,)      float32    the state around the rows, in [-1, 4]
+    `state`        (139,)      float32    the state around the rows, in [-1, 4]
     =============  ==========  =========  =========================================================
 
     Reward: the growth of `jimbot.env.reward.progress`; a won game adds up to 12.
@@ -63,6 +63,8 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
         deck, stake: for games whose reset does not say otherwise.
         follow: called with each new run; what it returns is told of the game's actions and end.
         level: asked at each reset for the stake and the goal, where its options do not say.
+        foresight: show in shops and packs what jokers and levels would add, worked out by imagined
+            rounds (`Observer`); steps are then some twenty times slower.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's form)
@@ -74,10 +76,11 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
         *,
         follow: Callable[[Run], Follower] | None = None,
         level: Callable[[], tuple[str, int]] | None = None,
+        foresight: bool = False,
     ) -> None:
         self.action_space = spaces.Discrete(layout.ROWS)
         self.observation_space = observation_space()
-        self._episode = Episode(deck, stake, follow, level=level)
+        self._episode = Episode(deck, stake, follow, level=level, foresight=foresight)
 
     @property
     def run(self) -> Run:

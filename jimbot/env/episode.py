@@ -33,6 +33,7 @@ class Episode:
         follow: called with each new run; what it returns is told of the game's actions and end.
         arrays: where to keep what is seen; its own by default.
         level: asked at each start for a stake, and for the ante whose boss wins the game.
+        foresight: see `Observer`.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Episode:
         follow: Callable[[Run], Follower] | None = None,
         arrays: Arrays | None = None,
         level: Callable[[], tuple[str, int]] | None = None,
+        *,
+        foresight: bool = False,
     ) -> None:
         self.run = Run("1", deck, stake)  # refuses an unknown deck or stake at once
-        self.observer = Observer(arrays)
+        self.observer = Observer(arrays, foresight=foresight)
         self._deck = deck
         self._stake = stake
         self._goal = ANTES

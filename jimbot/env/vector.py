@@ -32,7 +32,7 @@ class BalatroVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: how many.
-        deck, stake, follow: as for `BalatroEnv`.
+        deck, stake, follow, foresight: as for `BalatroEnv`.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's form)
@@ -47,6 +47,7 @@ class BalatroVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         stake: str = "White",
         *,
         follow: Callable[[Run], Follower] | None = None,
+        foresight: bool = False,
     ) -> None:
         self.num_envs = num_envs
         self.single_action_space = spaces.Discrete(layout.ROWS)
@@ -55,7 +56,8 @@ class BalatroVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._arrays = Arrays.zeros(num_envs)
         self._episodes = [
-            Episode(deck, stake, follow, self._arrays.of(number)) for number in range(num_envs)
+            Episode(deck, stake, follow, self._arrays.of(number), foresight=foresight)
+            for number in range(num_envs)
         ]
         self._ended: Flags = np.zeros(num_envs, np.bool_)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jimbot.game import _compiled as game
 
-MODULES = ("candidates", "imagine", "layout", "rows")
+MODULES = ("candidates", "imagine", "layout", "prospects", "rows")
 
 SOURCES = Path(__file__).parent
 NATIVE = SOURCES / "_native"

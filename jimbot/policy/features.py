@@ -85,9 +85,11 @@ class Observer:
 
     Args:
         arrays: where to keep what it sees; its own by default.
+        foresight: work out `margin`, `adds` and `swap`, by imagined rounds, which costs a few ms
+            in each shop; they are 0 otherwise.
     """
 
-    def __init__(self, arrays: Arrays | None = None) -> None:
+    def __init__(self, arrays: Arrays | None = None, *, foresight: bool = False) -> None:
         self.arrays = arrays = arrays or Arrays.zeros()
         self.mask = arrays.mask
         self.rows = arrays.rows
@@ -96,7 +98,7 @@ class Observer:
         self.state = arrays.state
         self._cells: NDArray[np.float32] = arrays.rows.reshape(-1)
         self._mask_bytes = arrays.mask.data.cast("B")
-        self._rows = Rows()
+        self._rows = Rows(foresight)
         self.selected: set[int] = set()
         self.page = 0
 

@@ -13,10 +13,10 @@ from jimbot.game import rounds
 from jimbot.game.rng import streams
 from jimbot.game.run import Run
 from jimbot.game.state import BIG, BOSS, CURRENT, DEFEATED, SELECTING_HAND, UPCOMING
-from jimbot.policy.candidates import KEEP_BEST, Discard, Hand, best_play, discards
+from jimbot.policy.candidates import KEEP_BEST, Discard, Hand, Play, best_play, discards
 
 # A round that goes on for longer is broken off.
-_MOST_STEPS: Final = 40
+MOST_STEPS: Final = 40
 # No blind asks for so much: all hands are played.
 _OUT_OF_REACH: Final = 1e300
 _LIKELY: Final = 0.3
@@ -26,14 +26,19 @@ def quick_step(run: Run) -> None:
     """Act fairly without much thought: play well, or throw what is not part of the best play."""
     hand = Hand(run)
     best = best_play(run, hand)
-    if run.discards_left > 0:
-        needed = (run.required - run.chips) / max(1, run.hands_left)
-        if best.preview.score < needed:
-            thrown = _throw(run, hand, best.cards)
-            if thrown is not None:
-                rounds.discard_hand(run, list(thrown.cards))
-                return
-    rounds.play_hand(run, list(best.cards))
+    thrown = quick_discard(run, hand, best)
+    if thrown is not None:
+        rounds.discard_hand(run, list(thrown.cards))
+    else:
+        rounds.play_hand(run, list(best.cards))
+
+
+def quick_discard(run: Run, hand: Hand, best: Play) -> Discard | None:
+    """What to throw before playing; None when the best play will do, or nothing can be thrown."""
+    if run.discards_left <= 0:
+        return None
+    needed = (run.required - run.chips) / max(1, run.hands_left)
+    return _throw(run, hand, best.cards) if best.preview.score < needed else None
 
 
 def _throw(run: Run, hand: Hand, best: tuple[int, ...]) -> Discard | None:
@@ -53,17 +58,18 @@ def _throw(run: Run, hand: Hand, best: tuple[int, ...]) -> Discard | None:
 def finish_round(run: Run) -> None:
     """Play the round that is on to its end."""
     number = run.round
-    for _ in range(_MOST_STEPS):
+    for _ in range(MOST_STEPS):
         if run.phase_now != SELECTING_HAND or run.round != number or not run.hand:
             break
         quick_step(run)
 
 
-def round_score(run: Run, boss: bool) -> float:
-    """Start this ante's boss, or the big blind, on a copy made for it, and play all hands.
+def start_round(run: Run, boss: bool) -> float:
+    """Start this ante's boss, or the big blind, on a copy made for it, out of reach.
 
     Returns:
-        How many times the boss's (or twice the ante's) requirement was scored, as a logarithm.
+        What the boss (or a plain blind that asks for as much as most bosses) asks for; 0 when no
+        round comes of it.
     """
     slot = BOSS if boss else BIG
     run.pack = None
@@ -81,6 +87,18 @@ def round_score(run: Run, boss: bool) -> float:
         return 0.0
     required = blind.chips if boss else blind.chips / 0.75
     blind.chips = _OUT_OF_REACH
+    return required
+
+
+def round_score(run: Run, boss: bool) -> float:
+    """Play all hands of this ante's boss, or of the big blind, on a copy made for it.
+
+    Returns:
+        How many times what `start_round` tells was scored, as a logarithm.
+    """
+    required = start_round(run, boss)
+    if required <= 0.0:
+        return 0.0
     finish_round(run)
     return log(max(1.0, run.chips) / required)
 

@@ -149,6 +149,8 @@ COLUMNS: Final[tuple[str, ...]] = (
     "rental",
     "grown",
     "place",
+    "adds",
+    "swap",
 )
 WIDTH: Final = len(COLUMNS)
 # The places of those columns.
@@ -184,6 +186,8 @@ PERISHABLE: Final = 28
 RENTAL: Final = 29
 GROWN: Final = 30
 PLACE: Final = 31
+ADDS: Final = 32
+SWAP: Final = 33
 
 # What a row or a slot is about, by number: 0 is nothing, then kind after kind of content.
 KEEP: Final = ("flush", "straight", "groups", "best hand", "high cards", "all but the weakest")
@@ -231,6 +235,7 @@ _STATE_SIZES: Final = (
     ("consumable_room", 1),
     ("selected", 1),
     ("page", 1),
+    ("margin", 1),
     ("hand_suits", 4),
     ("hand_ranks", 13),
     ("deck_suits", 4),

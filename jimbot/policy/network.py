@@ -120,7 +120,7 @@ class NetworkPolicy:
         self.name = header.policy
         self.confidence = 0.0
         self._network = Network(weights)
-        self._observer = Observer()
+        self._observer = Observer(foresight=True)
 
     def act(self, run: Run) -> Action:
         observer = self._observer

@@ -21,6 +21,7 @@ from jimbot.policy.imagine import finish_round
 
 if TYPE_CHECKING:
     from jimbot.game import Run
+    from jimbot.policy.protocol import Policy
 
 # Imagined rounds that a build is judged by in the shop.
 _DEALS: Final = 40
@@ -40,20 +41,24 @@ class SearchPolicy:
         seed: for what it imagines.
         budget_s: seconds for a decision; the last imagined play may go a few ms over. While it
             suffices, which it does unless the machine is very slow, the seed alone decides.
+        guide: decides elsewhere, and what to do with a hand when nothing seems better; by default
+            the heuristic.
     """
 
     name = "search"
 
-    def __init__(self, seed: int = 0, budget_s: float = 0.9) -> None:
+    def __init__(self, seed: int = 0, budget_s: float = 0.9, guide: Policy | None = None) -> None:
         self.confidence = 1.0
         self._random = random.Random(seed)
-        self._heuristic = HeuristicPolicy(seed, deals=min(_DEALS, max(10, int(100 * budget_s))))
+        self._guide = guide or HeuristicPolicy(
+            seed, deals=min(_DEALS, max(10, int(100 * budget_s)))
+        )
         self._budget_s = budget_s
 
     def act(self, run: Run) -> Action:
         until = time.monotonic() + self._budget_s
-        action = self._heuristic.act(run)
-        self.confidence = self._heuristic.confidence
+        action = self._guide.act(run)
+        self.confidence = self._guide.confidence
         if run.phase_now != SELECTING_HAND or action.kind not in _HANDS:
             return action
         return self._search(run, action, until)

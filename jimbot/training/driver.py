@@ -31,6 +31,7 @@ from jimbot.training import checkpoints, cluster, device, drain, evaluation, exp
 from jimbot.training.curriculum import Ladder, Standing
 from jimbot.training.errors import TrainingError
 from jimbot.training.exploration import Exploration
+from jimbot.training.imitation import GAMMA
 from jimbot.training.pauses import LiveGames, Pauses
 
 _log = logging.getLogger(__name__)
@@ -289,7 +290,7 @@ def configure(
             minibatch_size=share.minibatch,
             num_epochs=share.epochs,
             lr=rate,
-            gamma=0.995,
+            gamma=GAMMA,
             lambda_=0.95,
             clip_param=0.2,
             vf_clip_param=1000.0,

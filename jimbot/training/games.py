@@ -123,5 +123,9 @@ def make_env(context: dict[str, Any]) -> BalatroEnv:
             _gatherers[url] = Gatherer(url, context["journal"], context["record_one_in"])
         follow = _gatherers[url]
     return TalliedEnv(
-        context["deck"], context["stake"], follow=follow, level=lambda: _level or first
+        context["deck"],
+        context["stake"],
+        follow=follow,
+        level=lambda: _level or first,
+        foresight=True,
     )

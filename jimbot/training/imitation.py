@@ -28,7 +28,8 @@ from jimbot.policy.weights import Header, Weights, pack, write
 
 _log = logging.getLogger(__name__)
 
-GAMMA: Final = 0.995
+# A game is some 200 decisions, and what is bought early pays late.
+GAMMA: Final = 0.998
 # A game of so many actions goes nowhere; it is left as it stands.
 MAX_ACTIONS: Final = 1500
 _GAMES_A_TASK: Final = 10
@@ -100,7 +101,7 @@ def play(task: Task) -> tuple[Lessons, Recorded]:
 
     teacher = _teacher(task)
     pupil = NetworkPolicy(task.pupil) if task.pupil else None
-    observer = Observer()
+    observer = Observer(foresight=True)
     book = _Book()
     told = Recorded()
     for number in range(task.first, task.first + task.games):
