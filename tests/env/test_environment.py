@@ -51,10 +51,10 @@ def test_the_spaces_are_as_documented(env: BalatroEnv) -> None:
     seen, _ = env.reset(seed=1)
     assert {key: (value.shape, str(value.dtype)) for key, value in seen.items()} == {
         "action_mask": ((120,), "int8"),
-        "rows": ((120, 32), "float32"),
+        "rows": ((120, 34), "float32"),
         "items": ((120,), "int16"),
         "owned": ((16,), "int16"),
-        "state": ((138,), "float32"),
+        "state": ((139,), "float32"),
     }
     assert layout.ITEMS == 331
 

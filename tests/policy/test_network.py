@@ -22,7 +22,7 @@ from tests.policy.networks import exported, untrained
 def moments(seed: int) -> Iterator[tuple[Run, Observer]]:
     """What is seen in a game, now and then with cards selected or a page turned."""
     rng = random.Random(seed)
-    observer = Observer()
+    observer = Observer(foresight=True)
     for run in situations(seed):
         observer.forget()
         observer.observe(run)
@@ -106,7 +106,7 @@ def test_a_game_is_played_to_its_end_and_the_same_again(policy: NetworkPolicy) -
 def test_confidence_is_the_softmaxs_chance_of_the_choice(tmp_path: Path) -> None:
     weights = untrained(3)
     policy = NetworkPolicy(exported(tmp_path / "policy.npz", weights))
-    network, observer = Network(weights), Observer()
+    network, observer = Network(weights), Observer(foresight=True)
     acting = 0
     for run in situations(5):
         observer.forget()

@@ -47,7 +47,7 @@ def test_lessons_are_what_was_seen_and_done(recorded: tuple[Lessons, Recorded]) 
 def test_whole_plays_are_their_rows_and_selections_are_counted_out() -> None:
     run = Run("ALEEB")
     run.step(Action(ActionKind.SELECT_BLIND))
-    observer = Observer()
+    observer = Observer(foresight=True)
     observer.observe(run)
     for row in (layout.PLAY, layout.PLAY + 3, layout.DISCARD, layout.DISCARD + 1):
         action = observer.take(row)
@@ -61,7 +61,7 @@ def test_whole_plays_are_their_rows_and_selections_are_counted_out() -> None:
 def test_a_batch_gives_back_what_the_environment_showed() -> None:
     run = Run("ALEEB")
     run.step(Action(ActionKind.SELECT_BLIND))
-    observer = Observer()
+    observer = Observer(foresight=True)
     book = imitation._Book()
     observer.observe(run)
     book.add(observer, layout.PLAY, 0)
