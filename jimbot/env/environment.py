@@ -64,7 +64,7 @@ class BalatroEnv(gym.Env[Observation, np.int64]):  # type: ignore[misc]
         follow: called with each new run; what it returns is told of the game's actions and end.
         level: asked at each reset for the stake and the goal, where its options do not say.
         foresight: show in shops and packs what jokers and levels would add, worked out by imagined
-            rounds (`Observer`); steps are then some twenty times slower.
+            rounds (`Observer`); such looks then take some milliseconds.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's form)
