@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from jimbot.appliance import Appliance, Home
 from jimbot.appliance.containers import RAY_HEAD
@@ -183,24 +184,18 @@ def connect(
     if several():
         return _join(appliance, home, share, timeout_s=timeout_s, stopped=stopped)
     port = appliance.service("ray-head").ports["gcs"]
-    deadline = time.monotonic() + timeout_s
-    while (session := _announced(home)) is None or not _listens(port):
-        if stopped():
-            return False
-        if time.monotonic() > deadline:
-            raise TrainingError(
-                f"Ray did not come up on {NODE_IP}:{port} within {timeout_s:g} s",
-                hint=f"See {home.logs / 'ray-head.jsonl'}, or run: jimbot serve ray-head",
-            )
-        time.sleep(0.05)
-    # RLlib makes its runners in a way that Ray's core calls an error, at each start.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    context = ray.init(
-        f"{NODE_IP}:{port}",
-        namespace="jimbot",
-        log_to_driver=False,
-        configure_logging=False,
+    session = waited(
+        lambda: _announced(home) if _listens(port) else None,
+        timeout_s=timeout_s,
+        stopped=stopped,
+        late=TrainingError(
+            f"Ray did not come up on {NODE_IP}:{port} within {timeout_s:g} s",
+            hint=f"See {home.logs / 'ray-head.jsonl'}, or run: jimbot serve ray-head",
+        ),
     )
+    if session is None:
+        return False
+    context = _init(f"{NODE_IP}:{port}", namespace="jimbot")
     joined = str(context.address_info["session_dir"])
     if joined != session:
         ray.shutdown()
@@ -220,21 +215,12 @@ def _join(
     stopped: Callable[[], bool],
 ) -> bool:
     """Connect by a node of our own, which has joined the head; only who has its token can."""
-    import ray
-
     from jimbot.training import node as nodes
 
     node = nodes.join(appliance, home, share, "trainer", timeout_s=timeout_s, stopped=stopped)
     if node is None:
         return False
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    ray.init(
-        head(appliance),
-        namespace="jimbot",
-        log_to_driver=False,
-        configure_logging=False,
-        _node_ip_address=node.node_ip_address,
-    )
+    _init(head(appliance), namespace="jimbot", _node_ip_address=node.node_ip_address)
     return True
 
 
@@ -249,17 +235,14 @@ def local(home: Home, share: TrainingShare, *, stopped: Callable[[], bool]) -> b
     """
     import ray
 
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     for attempt in range(1, ATTEMPTS + 1):
         if stopped():
             return False
         try:
-            ray.init(
+            _init(
                 num_cpus=share.env_runners,
                 object_store_memory=share.object_store_mb * 2**20,
                 include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
                 _node_ip_address=NODE_IP,
                 _temp_dir=str(scratch(home) / "ray"),
             )
@@ -275,6 +258,37 @@ def local(home: Home, share: TrainingShare, *, stopped: Callable[[], bool]) -> b
                 ) from error
             _log.warning("Ray did not come up, once more: %s", str(error).splitlines()[0])
     return False
+
+
+def _init(address: str | None = None, **options: Any) -> Any:
+    """Ray's `init`, quietly."""
+    import ray
+
+    # RLlib makes its runners in a way that Ray's core calls an error, at each start.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    return ray.init(address, log_to_driver=False, configure_logging=False, **options)
+
+
+def waited(
+    look: Callable[[], str | None],
+    *,
+    timeout_s: float,
+    stopped: Callable[[], bool],
+    late: TrainingError,
+) -> str | None:
+    """What `look` finds in the end; None when `stopped` says so.
+
+    Raises:
+        TrainingError: `late`, when it has found nothing in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (found := look()) is None:
+        if stopped():
+            return None
+        if time.monotonic() > deadline:
+            raise late
+        time.sleep(0.05)
+    return found
 
 
 def _listens(port: int) -> bool:

@@ -76,16 +76,17 @@ def join(
     for folder in (directory, spill):
         shutil.rmtree(folder, ignore_errors=True)
     for attempt in range(1, cluster.ATTEMPTS + 1):
-        deadline = time.monotonic() + timeout_s
-        while (address := _way(head)) is None:
-            if stopped():
-                return None
-            if time.monotonic() > deadline:
-                raise TrainingError(
-                    f"Ray's head did not come up on {head} within {timeout_s:g} s",
-                    hint=f"See {home.logs / 'ray-head.jsonl'}; ${RAY_HEAD} says where it is",
-                )
-            time.sleep(0.05)
+        address = cluster.waited(
+            lambda: _way(head),
+            timeout_s=timeout_s,
+            stopped=stopped,
+            late=TrainingError(
+                f"Ray's head did not come up on {head} within {timeout_s:g} s",
+                hint=f"See {home.logs / 'ray-head.jsonl'}; ${RAY_HEAD} says where it is",
+            ),
+        )
+        if address is None:
+            return None
         parameters = RayParams(
             gcs_address=head,
             node_ip_address=address,

@@ -13,7 +13,8 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,26 +82,37 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Podman's settings for this machine, and an image of Python under our name."""
     folder = tmp_path_factory.mktemp("podman")
     (folder / "containers.conf").write_text(SETTINGS)
-    patch = pytest.MonkeyPatch()
-    patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
-    # Images of its own: the machine's, which may have the same names, are left alone.
-    storage = f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\n'
-    (folder / "storage.conf").write_text(f'{storage}graphroot = "{folder}/images"\n')
-    patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
-    reference = f"{IMAGE}:{__version__}"
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
+        # Images of its own: the machine's, which may have the same names, are left alone.
+        storage = f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\n'
+        (folder / "storage.conf").write_text(f'{storage}graphroot = "{folder}/images"\n')
+        patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
         _root(folder / "root.tar")
-        subprocess.run(
-            ["podman", "import", "--quiet", str(folder / "root.tar"), reference],
-            check=True,
-            capture_output=True,
-            timeout=100,
-        )
+        with imported(folder / "root.tar", [IMAGE]):
+            yield
+
+
+@contextmanager
+def imported(root: Path, images: Iterable[str], *changes: str) -> Iterator[None]:
+    """Podman's images of a root file system under our names; at the end all images go.
+
+    Args:
+        changes: what the images say of themselves, as Containerfile lines.
+    """
+    told = [f"--change={each}" for each in changes]
+    try:
+        for image in images:
+            subprocess.run(
+                ["podman", "import", "--quiet", *told, str(root), f"{image}:{__version__}"],
+                check=True,
+                capture_output=True,
+                timeout=100,
+            )
         yield
     finally:
         subprocess.run(["podman", "rmi", "--all", "--force"], capture_output=True, check=False)
         subprocess.run(["podman", "unmount", "--all"], capture_output=True, check=False)
-        patch.undo()
 
 
 def _root(path: Path) -> None:

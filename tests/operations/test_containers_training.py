@@ -20,11 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from jimbot import __version__
 from jimbot.events import LogError, open_log
 from jimbot.events.payloads import TRAINING_ITERATION
 from jimbot.operations import state
-from tests.operations.test_containers import SETTINGS
+from tests.operations.test_containers import SETTINGS, imported
 from tests.test_up import Up
 
 ROOT = Path(__file__).parents[2]
@@ -79,19 +78,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         f"ENV PYTHONPATH={ROOT}",
         "ENV HOME=/tmp",
     ]
-    try:
-        for image in OURS:
-            told = [f"--change={each}" for each in started]
-            subprocess.run(
-                ["podman", "import", "--quiet", *told, str(root), f"{image}:{__version__}"],
-                check=True,
-                capture_output=True,
-                timeout=100,
-            )
+    with imported(root, OURS, *started):
         yield
-    finally:
-        subprocess.run(["podman", "rmi", "--all", "--force"], capture_output=True, check=False)
-        subprocess.run(["podman", "unmount", "--all"], capture_output=True, check=False)
 
 
 @pytest.mark.timeout(1200)

@@ -8,7 +8,7 @@ import jimbot.policy
 from jimbot.appliance import Home
 from jimbot.game import Run
 from jimbot.policy import LEARNED, SHIPPED, learned_file, make
-from jimbot.policy.evaluate import evaluate, held_out_seeds
+from jimbot.policy.evaluate import evaluate, held_out_seeds, play
 
 FILE = Path(jimbot.policy.__file__).parent / SHIPPED
 
@@ -22,10 +22,7 @@ def test_a_home_without_an_export_plays_them(home: Home) -> None:
     policy = make(LEARNED, home=home)
     assert policy.name.startswith("ppo-")
     run = Run("ALEEB")
-    for _ in range(2000):
-        if run.over:
-            break
-        run.step(policy.act(run))
+    play(policy, run)
     assert run.over
 
 

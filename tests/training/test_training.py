@@ -17,6 +17,7 @@ from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
 from jimbot.game import Run
 from jimbot.mcp.journal import Auditor
 from jimbot.policy import LEARNED, make
+from jimbot.policy.evaluate import play
 from jimbot.training import checkpoints, export
 from tests.training.conftest import Services, export_command
 
@@ -105,10 +106,7 @@ def test_training_trains_records_saves_and_resumes(services: Services) -> None:
     policy = make(LEARNED, home=services.home)
     assert policy.name == f"ppo-{int(newest.name)}"
     run = Run("ALEEB")
-    for _ in range(2000):
-        if run.over:
-            break
-        run.step(policy.act(run))
+    play(policy, run)
     assert run.over
 
 
