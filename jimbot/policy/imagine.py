@@ -59,9 +59,14 @@ def finish_round(run: Run) -> None:
     """Play the round that is on to its end."""
     number = run.round
     for _ in range(MOST_STEPS):
-        if run.phase_now != SELECTING_HAND or run.round != number or not run.hand:
+        if not goes_on(run, number):
             break
         quick_step(run)
+
+
+def goes_on(run: Run, number: int) -> bool:
+    """Whether there is something to play in the round of this number."""
+    return run.phase_now == SELECTING_HAND and run.round == number and bool(run.hand)
 
 
 def start_round(run: Run, boss: bool) -> float:

@@ -15,9 +15,8 @@ from jimbot.game import rounds
 from jimbot.game.cards import Joker, Offer
 from jimbot.game.catalogue import JOKER_BY_KEY, VOUCHER_BY_KEY
 from jimbot.game.run import Run
-from jimbot.game.state import SELECTING_HAND
 from jimbot.policy.candidates import Hand, best_play, plays
-from jimbot.policy.imagine import MOST_STEPS, dealt_afresh, quick_discard, start_round
+from jimbot.policy.imagine import MOST_STEPS, dealt_afresh, goes_on, quick_discard, start_round
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -71,7 +70,8 @@ class Prospects:
         self._build: object = None
         self._moments: list[_Moment] = []
         self._base: list[float] = []
-        self._known: dict[tuple[int, ...], float] = {}
+        self._known: dict[tuple[int, int, int], float] = {}
+        self._ordered: bool | None = None
 
     def look(self, run: Run) -> None:
         """Imagine this run's rounds, unless they are those of the last look."""
@@ -80,6 +80,7 @@ class Prospects:
             return
         self._build = build
         self._known = {}
+        self._ordered = None
         self._moments = []
         self._base = [0.0] * len(_DEALS)
         margin = 0.0
@@ -93,36 +94,34 @@ class Prospects:
 
     def with_joker(self, joker: Joker) -> float:
         """What a joker more would add."""
-        return self._change((0, joker.id), -1, -1, joker)
+        return self._change(None, -1, joker)
 
-    def without_joker(self, place: int) -> float:
+    def without_joker(self, joker: Joker) -> float:
         """What giving a joker away would add: below 0 for one that scores."""
-        return self._change((1, place), place, -1, None)
+        return self._change(joker, -1, None)
 
     def with_level(self, hand: int) -> float:
         """What a level more of a poker hand would add."""
-        return self._change((2, hand), -1, hand, None)
+        return self._change(None, hand, None)
 
-    def with_joker_last(self, place: int) -> float:
+    def with_joker_last(self, joker: Joker) -> float:
         """What moving a joker behind the others would add."""
-        if not self._order_counts():
-            return 0.0
-        return self._change((3, place), place, -1, self._moments[0].run.jokers[place])
+        return self._change(joker, -1, joker) if self._order_counts() else 0.0
 
     def _order_counts(self) -> bool:
         """Whether these jokers in the opposite order would score otherwise."""
-        if (4,) not in self._known:
+        if self._ordered is None:
             scores = [0.0] * len(_DEALS)
             for moment in self._moments:
                 scores[moment.deal] += moment.best([*reversed(moment.run.jokers)])
-            self._known[(4,)] = 1.0 if scores != self._base else 0.0
-        return self._known[(4,)] > 0.0
+            self._ordered = scores != self._base
+        return self._ordered
 
     def _play(self, dream: Run, deal: int) -> None:
         """Play an imagined round to its end, and keep its hands."""
         number = dream.round
         for _ in range(MOST_STEPS):
-            if dream.phase_now != SELECTING_HAND or dream.round != number or not dream.hand:
+            if not goes_on(dream, number):
                 break
             hand = Hand(dream)
             if dream.discards_left > 0:
@@ -135,34 +134,43 @@ class Prospects:
             self._base[deal] += found[0].preview.score
             rounds.play_hand(dream, list(found[0].cards))
 
-    def _change(self, key: tuple[int, ...], place: int, level: int, joker: Joker | None) -> float:
+    def _change(self, leaves: Joker | None, level: int, comes: Joker | None) -> float:
+        """What a change would add.
+
+        Args:
+            leaves: the joker to take away.
+            level: the poker hand to raise, or -1.
+            comes: the joker to add last; the one that leaves, to move it there.
+        """
+        key = (
+            -1 if leaves is None else leaves.id,
+            level,
+            -1 if comes is None else comes.id,
+        )
         known = self._known.get(key)
         if known is None:
             known = 0.0
-            scores = self._scores(place, level, joker)
+            scores = self._scores(leaves, level, comes)
             for deal in range(len(_DEALS)):
                 known += log(max(1.0, scores[deal]) / max(1.0, self._base[deal]))
             known /= len(_DEALS)
             self._known[key] = known
         return known
 
-    def _scores(self, place: int, level: int, joker: Joker | None) -> list[float]:
-        """By deal, what its hands score after a change.
-
-        Args:
-            place: the joker to take away, or -1.
-            level: the poker hand to raise, or -1.
-            joker: the one to add last.
-        """
+    def _scores(self, leaves: Joker | None, level: int, comes: Joker | None) -> list[float]:
+        """By deal, what its hands score after a change, see `_change`."""
         scores = [0.0] * len(_DEALS)
         for moment in self._moments:
             run = moment.run
             jokers = run.jokers
-            # A round may have eaten jokers.
-            if 0 <= place < len(jokers):
-                jokers = jokers[:place] + jokers[place + 1 :]
-            if joker is not None:
-                jokers = [*jokers, joker]
+            if leaves is not None:
+                # As the round has made it by then; one that the round has eaten is not there.
+                gone = [joker for joker in jokers if joker.id == leaves.id]
+                jokers = [joker for joker in jokers if joker.id != leaves.id]
+                if comes is leaves:
+                    jokers += gone
+            if comes is not None and comes is not leaves:
+                jokers = [*jokers, comes]
             if level >= 0:
                 run.level_up(level, 1)
             scores[moment.deal] += moment.best(jokers)
@@ -217,11 +225,5 @@ def _build(run: Run) -> Hashable:
 
 
 def _money_counts(jokers: list[Joker], offers: list[Offer]) -> bool:
-    for joker in jokers:
-        if joker.kind == _BULL or joker.kind == _BOOTSTRAPS:
-            return True
-    for offer in offers:
-        wanted = offer.joker
-        if wanted is not None and (wanted.kind == _BULL or wanted.kind == _BOOTSTRAPS):
-            return True
-    return False
+    found = jokers + [offer.joker for offer in offers if offer.joker is not None]
+    return any(joker.kind in (_BULL, _BOOTSTRAPS) for joker in found)

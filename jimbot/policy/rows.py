@@ -562,15 +562,15 @@ class Rows:
                 self._set(cell + at.PLACE, min(HIGH, place / 8))
                 self.items[row] = self._joker(cell, joker)
                 if seeing is not None and not joker.face_down:
-                    self._set(cell + at.ADDS, _adding(seeing.without_joker(place)))
-                    self._set(cell + at.SWAP, _adding(_swap(run, seeing, place)))
+                    self._set(cell + at.ADDS, _adding(seeing.without_joker(joker)))
+                    self._set(cell + at.SWAP, _adding(_swap(run, seeing, joker)))
             if place < last:
                 row = at.JOKER_TO_END + slot
                 cell = self._put(row, _MOVE_JOKER, place, (last,))
                 self._set(cell + at.PLACE, min(HIGH, place / 8))
                 self.items[row] = self._joker(cell, joker)
                 if seeing is not None and not joker.face_down:
-                    self._set(cell + at.ADDS, _adding(seeing.with_joker_last(place)))
+                    self._set(cell + at.ADDS, _adding(seeing.with_joker_last(joker)))
 
     # The state around the rows
 
@@ -652,13 +652,13 @@ def _adding(change: float) -> float:
     return max(LOW, min(HIGH, change))
 
 
-def _swap(run: Run, seeing: Prospects, place: int) -> float:
+def _swap(run: Run, seeing: Prospects, own: Joker) -> float:
     """What the best joker offered would add in the place of one's own; 0 while there is room.
 
     Both changes are judged alone. Worked out together, a fifth more work, the best place was
     another one in 4 of 100 shops, by next to nothing.
     """
-    money = run.money + run.jokers[place].sell_value
+    money = run.money + own.sell_value
     pack = run.pack
     offers = run.shop_cards if pack is None else pack.cards
     best = LOW
@@ -668,7 +668,7 @@ def _swap(run: Run, seeing: Prospects, place: int) -> float:
             continue
         if pack is not None or offer.cost <= money + run.debt_limit:
             best = max(best, seeing.with_joker(joker))
-    return best + seeing.without_joker(place) if best > LOW else 0.0
+    return best + seeing.without_joker(own) if best > LOW else 0.0
 
 
 def _interest(money: int, cap: int) -> float:

@@ -47,16 +47,28 @@ def test_a_joker_adds_what_it_multiplies() -> None:
 def test_giving_it_up_takes_that_away() -> None:
     run = shop("ALEEB", "j_cavendish", "j_golden")
     prospects = seen(run)
-    assert prospects.without_joker(0) == pytest.approx(-log(3), abs=0.01)
-    assert prospects.without_joker(1) == 0.0
+    assert prospects.without_joker(run.jokers[0]) == pytest.approx(-log(3), abs=0.01)
+    assert prospects.without_joker(run.jokers[1]) == 0.0
 
 
 def test_the_order_of_jokers_counts_where_it_does() -> None:
     run = shop("ALEEB", "j_cavendish", "j_joker")
     prospects = seen(run)
-    assert prospects.with_joker_last(0) > 0.0  # +4, then X3
-    assert prospects.with_joker_last(1) == 0.0
-    assert seen(shop("ALEEB", "j_golden", "j_joker")).with_joker_last(0) == 0.0
+    assert prospects.with_joker_last(run.jokers[0]) > 0.0  # +4, then X3
+    assert prospects.with_joker_last(run.jokers[1]) == 0.0
+    run = shop("ALEEB", "j_golden", "j_joker")
+    assert seen(run).with_joker_last(run.jokers[0]) == 0.0
+
+
+def test_a_joker_that_a_round_eats_is_no_obstacle() -> None:
+    """Each dagger eats its right neighbour when the blind begins."""
+    run = shop("ALEEB", "j_ceremonial", "j_joker", "j_ceremonial", "j_joker", "j_cavendish")
+    prospects = seen(run)
+    for joker in run.jokers:
+        assert prospects.without_joker(joker) <= 0.0
+        prospects.with_joker_last(joker)
+    assert prospects.without_joker(run.jokers[4]) == pytest.approx(-log(3), abs=0.01)
+    assert prospects.without_joker(run.jokers[1]) == 0.0
 
 
 def test_a_level_adds_where_its_hand_is_played() -> None:
@@ -120,8 +132,10 @@ def test_an_observer_shows_it_in_its_columns() -> None:
     assert far.state[margin] == pytest.approx(prospects.margin / 2, abs=1e-6)
     for place in range(5):
         row = far.rows[layout.SELL_JOKER + place]
-        assert row[layout.ADDS] == pytest.approx(prospects.without_joker(place), abs=1e-6)
-        swap = prospects.with_joker(joker) + prospects.without_joker(place)
+        assert row[layout.ADDS] == pytest.approx(
+            prospects.without_joker(run.jokers[place]), abs=1e-6
+        )
+        swap = prospects.with_joker(joker) + prospects.without_joker(run.jokers[place])
         assert row[layout.SWAP] == pytest.approx(max(-1.0, swap), abs=1e-6)
     assert far.rows[layout.SELL_JOKER, layout.SWAP] < far.rows[layout.SELL_JOKER + 1, layout.SWAP]
     assert plain.state[margin] == 0.0
