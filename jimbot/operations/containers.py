@@ -136,9 +136,6 @@ class Containers:
         ]
         if cores := self._cores.get(row.group):
             options.append(f"--cpuset-cpus={','.join(str(core) for core in sorted(cores))}")
-        if name == GATEWAY:
-            way_out = self._appliance.containers.way_out
-            options.append(f"--env=HTTPS_PROXY=http://127.0.0.1:{way_out}")
         if row.group == "training":
             options.append(f"--shm-size={self._appliance.object_store_mb}m")
         if row.vram_mb and shutil.which("nvidia-smi"):
