@@ -12,7 +12,7 @@ from math import log
 from typing import TYPE_CHECKING, Final
 
 from jimbot.game import rounds
-from jimbot.game.cards import Joker, Offer
+from jimbot.game.cards import Joker
 from jimbot.game.catalogue import JOKER_BY_KEY, VOUCHER_BY_KEY
 from jimbot.game.run import Run
 from jimbot.policy.candidates import Hand, best_play, plays
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 # The even ones are against the boss, the others against a plain blind, as in `imagine.power`.
-_DEALS: Final = ("DEAL1", "DEAL2", "DEAL3", "DEAL4")
+# Four of them take twice as long and are little better: against sixteen, what jokers add correlates
+# with 0.988 instead of 0.981, the margin with 0.966 instead of 0.946 (100 shops).
+_DEALS: Final = ("DEAL1", "DEAL2")
 # A change may make another play the best one: of each hand so many are kept.
 _PLAYS: Final = 3
-# What scores by what one has: only with these do money and consumables count.
+# What scores by what one has or did: only with these do money, consumables and tarots count.
 _BULL: Final = JOKER_BY_KEY["j_bull"]
 _BOOTSTRAPS: Final = JOKER_BY_KEY["j_bootstraps"]
+_FORTUNE_TELLER: Final = JOKER_BY_KEY["j_fortune_teller"]
 _OBSERVATORY: Final = VOUCHER_BY_KEY["v_observatory"]
 
 
@@ -183,6 +186,8 @@ def _build(run: Run) -> Hashable:
     """All that the imagined rounds depend on; cards are never changed, only replaced."""
     stats = run.stats
     offers = run.shop_cards if run.pack is None else run.pack.cards
+    kinds = [joker.kind for joker in run.jokers]
+    kinds += [offer.joker.kind for offer in offers if offer.joker is not None]
     held: list[tuple[int, int]] = []
     if run.vouchers[_OBSERVATORY]:
         held = [(card.kind, card.edition) for card in run.consumables]
@@ -193,13 +198,13 @@ def _build(run: Run) -> Hashable:
         run.round,
         run.ante,
         run.boss,
-        run.money if _money_counts(run.jokers, offers) else 0,
+        run.money if _BULL in kinds or _BOOTSTRAPS in kinds else 0,
         run.hand_size,
         run.hands_per_round,
         run.discards_per_round,
         run.joker_slots,
         run.chance,
-        stats.tarots_used,
+        stats.tarots_used if _FORTUNE_TELLER in kinds else 0,
         stats.hands_played,
         stats.skips,
         tuple(run.vouchers),
@@ -222,8 +227,3 @@ def _build(run: Run) -> Hashable:
         tuple(held),
         tuple(run.full_deck),
     )
-
-
-def _money_counts(jokers: list[Joker], offers: list[Offer]) -> bool:
-    found = jokers + [offer.joker for offer in offers if offer.joker is not None]
-    return any(joker.kind in (_BULL, _BOOTSTRAPS) for joker in found)
