@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 RAY_HEAD = "JIMBOT_RAY_HEAD"
 """`HOST:PORT` of Ray's head, for the services of training: containers see nothing of each other's
 processes, so that Ray is several nodes there."""
+WAY_OUT = "JIMBOT_WAY_OUT"
+"""The address of the proxy that leads out of a closed network, for alerts' webhooks."""
 
 # Where the servers of others keep their data inside their images, the variables that they are
 # given, and what they are told.
@@ -29,8 +31,9 @@ class Containers(BaseModel):
     """What of their closed network is open, and what each may take besides memory and cores.
 
     `publish` names the ports of services that this machine's loopback gets. `subnet` is the
-    internal network's where there is one (NixOS, Compose); `jimbot up` needs none, and lets the
-    gateway reach Claude's servers, and nobody else, by the port `way_out` of the closed loopback.
+    internal network's where there is one (NixOS, Compose); `jimbot up` needs none, and leads from
+    the port `way_out` of the closed loopback to Claude's servers and those of the alerts' webhooks,
+    and to no other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

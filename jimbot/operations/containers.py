@@ -3,8 +3,8 @@
 All share one network, as in a pod: they speak with each other on its loopback, just as natively,
 and it has nothing but that loopback. The first container in it leads sockets in the home to the
 services' ports. There the supervisor asks for health, and what the table publishes, mcp alone, it
-opens on this machine's loopback. The gateway's requests go out by another socket, to Claude's
-servers alone.
+opens on this machine's loopback. Another socket leads out: to Claude's servers and those of the
+alerts' webhooks alone.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from jimbot import __version__
+from jimbot.analytics.alerts import deliver
 from jimbot.appliance import Appliance, Home
-from jimbot.appliance.containers import RAY_HEAD, SERVERS
+from jimbot.appliance.containers import RAY_HEAD, SERVERS, WAY_OUT
 from jimbot.appliance.images import reference
 from jimbot.operations import forward, health, process, shares
 from jimbot.operations.errors import OperationError
@@ -29,7 +30,8 @@ from jimbot.operations.runtime import Release
 
 Engine = Literal["podman", "docker"]
 GATEWAY: Final = "claude"
-"""The one service that speaks with other machines."""
+ALERTS: Final = "analytics"
+"""These two speak with other machines."""
 
 _CALL_S: Final = 60.0
 # Of the container that leads to the services' ports: its memory, and its sockets' folder inside.
@@ -75,6 +77,7 @@ class Containers:
         self._cores, self.warnings = shares.cores_here(appliance, groups)
         self._least = -1000  # the lowest score that the engine gives here
         self._sockets = home.run / "containers"
+        self._secrets = home.path / "secrets"
         self._published: list[asyncio.Server] = []
 
     async def begin(self) -> None:
@@ -98,6 +101,7 @@ class Containers:
         self._unpublish()
         await self._remove_all()
         self._sockets.mkdir(exist_ok=True, mode=0o700)
+        self._secrets.mkdir(exist_ok=True, mode=0o700)
         await self._find_least_score()
         await self._open_network()
         await asyncio.sleep(_OPENED_S)
@@ -113,9 +117,9 @@ class Containers:
             for label in labels
         )
         self._published = await forward.outwards(self._sockets, ports)
-        if GATEWAY in self._services:
-            way_out, servers = self._appliance.containers.way_out, self._appliance.claude.servers
-            self._published.append(await forward.exits(self._sockets, way_out, servers))
+        if self._leads_out():
+            way_out = self._appliance.containers.way_out
+            self._published.append(await forward.exits(self._sockets, way_out, self._servers))
 
     def use(self, name: str, release: Release | None) -> None:
         self._releases.pop(name, None)
@@ -198,11 +202,21 @@ class Containers:
         for server in self._published:
             server.close()
 
+    def _leads_out(self) -> bool:
+        return not {GATEWAY, ALERTS}.isdisjoint(self._services)
+
+    def _servers(self) -> set[str]:
+        """Whom the services may reach outside, each `HOST:PORT`; webhooks change while they run."""
+        table, found = self._appliance, set[str]()
+        if GATEWAY in self._services:
+            found |= table.claude.servers
+        if ALERTS in self._services:
+            found |= deliver.servers(self._home, table.alerts.delivery)
+        return found
+
     def _jimbot(self, name: str) -> list[str]:
         if name == "network":
-            out = (
-                [f"--out={self._appliance.containers.way_out}"] if GATEWAY in self._services else []
-            )
+            out = [f"--out={self._appliance.containers.way_out}"] if self._leads_out() else []
             return ["forward", *out, _SOCKETS, *(str(port) for port in self._ports())]
         row = self._appliance.service(name)
         return list(row.command or SERVERS.get(name, ("", {}, ()))[2])
@@ -244,11 +258,13 @@ class Containers:
             return [f"--volume={outside}:{inside}", *told]
         home = str(self._home.path)
         same = ("JIMBOT_PROFILE", "JIMBOT_ENVIRONMENT", "JIMBOT_LOG_LEVEL")  # as `jimbot up` has it
-        options = [f"--volume={home}:{home}", f"--env=JIMBOT_HOME={home}"]
+        # Secrets are read alone: the webhooks among them say who may be reached outside.
+        secrets = f"--volume={self._secrets}:{self._secrets}:ro"
+        options = [f"--volume={home}:{home}", secrets, f"--env=JIMBOT_HOME={home}"]
         options += [f"--env={variable}" for variable in same]
-        if name == GATEWAY:
+        if variable := {GATEWAY: "HTTPS_PROXY", ALERTS: WAY_OUT}.get(name):
             way_out = self._appliance.containers.way_out
-            options.append(f"--env=HTTPS_PROXY=http://127.0.0.1:{way_out}")
+            options.append(f"--env={variable}=http://127.0.0.1:{way_out}")
         if row.group == "training":
             options.append(f"--env={RAY_HEAD}={self._appliance.ray_head}")
         release = self._releases.get(name)

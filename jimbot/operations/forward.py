@@ -2,8 +2,8 @@
 
 Inside (`inwards`) a socket `PORT.sock` leads to each of the network's ports; outside (`outwards`)
 a port of this machine's loopback leads to such a socket. The other way a port of the network's
-loopback leads to a proxy outside (`exits`), which connects to the hosts that it is told, and to no
-other. Nothing else goes in or out.
+loopback leads to a proxy outside (`exits`), which connects to the servers that it is told, and to
+no other. Nothing else goes in or out.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 _CHUNK: Final = 64 << 10
 _CONNECT_S: Final = 5.0
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+_open: set[asyncio.Task[None] | None] = set()
 
 
 def name(port: int) -> str:
@@ -82,45 +86,85 @@ async def outwards(folder: Path, ports: Iterable[int]) -> list[asyncio.Server]:
     return servers
 
 
-async def exits(folder: Path, port: int, allowed: Collection[str]) -> asyncio.Server:
-    """Have the socket `PORT.sock` in a folder be a proxy (HTTP's CONNECT) to `allowed`, each a
-    `HOST:PORT`. What is said on the way is theirs and the client's: it is passed on as it is."""
+async def exits(folder: Path, port: int, allowed: Callable[[], Collection[str]]) -> asyncio.Server:
+    """Have the socket `PORT.sock` in a folder be an HTTP proxy to the servers that `allowed` names
+    when it is asked, each a `HOST:PORT`: by CONNECT, and for `http://` by the whole address.
+
+    A connection stays with the server that its first request named. What is said on the way is the
+    two ends': it is passed on as it is.
+    """
 
     async def led(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(
             OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
         ):
             asked = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _CONNECT_S)
-            verb, target, *_ = (*asked.decode("latin-1").split(), "", "")
-            if verb != "CONNECT" or target not in allowed:
-                writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+            server, first = _wanted(asked)
+            if server not in allowed():
+                writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             else:
-                await _lead(target, reader, writer)
+                await _lead(server, first, reader, writer)
             await writer.drain()
         writer.close()
 
     (folder / name(port)).unlink(missing_ok=True)
     with short(folder) as path:
-        return await asyncio.start_unix_server(led, f"{path}/{name(port)}")
+        return await asyncio.start_unix_server(_held(led), f"{path}/{name(port)}")
 
 
-async def _lead(target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    host, _, port = target.rpartition(":")
+def _wanted(asked: bytes) -> tuple[str, bytes]:
+    """The `HOST:PORT` that a request to a proxy is for, and what that server is told; nobody's
+    where it is no such request."""
+    line, _, rest = asked.partition(b"\r\n")
+    verb, target, version = (*line.decode("latin-1").split(" "), "", "", "")[:3]
+    if verb == "CONNECT":
+        host, _, port = target.rpartition(":")
+        return f"{host.strip('[]')}:{port}", b""
     try:
-        there = await asyncio.wait_for(
-            asyncio.open_connection(host.strip("[]"), int(port)), _CONNECT_S
-        )
+        url = urlsplit(target)
+        server = f"{url.hostname}:{url.port or 80}"
+    except ValueError:
+        return "", b""
+    if url.scheme != "http":
+        return "", b""
+    inside = urlunsplit(("", "", url.path or "/", url.query, ""))
+    return server, f"{verb} {inside} {version}\r\n".encode("latin-1") + rest
+
+
+async def _lead(
+    server: str, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Pass on to a server what it is told first, then all that is said, both ways."""
+    host, _, port = server.rpartition(":")
+    try:
+        there = await asyncio.wait_for(asyncio.open_connection(host, int(port)), _CONNECT_S)
     except (OSError, TimeoutError):
-        writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
         return
-    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    if first:
+        there[1].write(first)
+    else:
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
     await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
     there[1].close()
 
 
-def _passing(
-    connect: Callable[[], Awaitable[Ends]],
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def _held(serve: Serve) -> Serve:
+    """The same, and remembered: of a connection whose client has said all it has to say, asyncio
+    keeps nothing, so that it would be collected as garbage while the answer is on its way."""
+
+    async def held(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        _open.add(task)
+        try:
+            await serve(reader, writer)
+        finally:
+            _open.discard(task)
+
+    return held
+
+
+def _passing(connect: Callable[[], Awaitable[Ends]]) -> Serve:
     async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, TimeoutError):
             there = await asyncio.wait_for(connect(), _CONNECT_S)
@@ -128,7 +172,7 @@ def _passing(
             there[1].close()
         writer.close()
 
-    return passed
+    return _held(passed)
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -27,6 +27,7 @@ from jimbot.operations.containers import Containers
 from jimbot.operations.errors import OperationError
 from jimbot.operations.ports import free as free_ports
 from jimbot.operations.supervisor import Supervisor
+from tests.cli.test_alerts import answering
 from tests.operations.conftest import FAKE
 
 PYTHON = "/usr/bin/python3"
@@ -40,7 +41,8 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-# The way from sockets to the network's loopback, as `jimbot forward` goes it.
+# The way from sockets to the network's loopback, and from one of its ports to a socket, as
+# `jimbot forward` goes them.
 FORWARD = r"""
 import os, socket, sys, threading
 def copy(a, b):
@@ -50,19 +52,25 @@ def copy(a, b):
     finally:
         try: b.shutdown(socket.SHUT_WR)
         except OSError: pass
-def serve(port):
+def serve(port, out):
     path = f"/run/jimbot/{port}.sock"
-    if os.path.exists(path): os.unlink(path)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
+    if out:
+        listener = socket.create_server(("127.0.0.1", port))
+    else:
+        if os.path.exists(path): os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
     while True:
         a, _ = listener.accept()
-        try: b = socket.create_connection(("127.0.0.1", port), 5)
+        b = socket.socket(socket.AF_UNIX if out else socket.AF_INET)
+        try: b.connect(path if out else ("127.0.0.1", port))
         except OSError: a.close(); continue
         threading.Thread(target=copy, args=(a, b), daemon=True).start()
         threading.Thread(target=copy, args=(b, a), daemon=True).start()
-for port in sys.argv[1:]: threading.Thread(target=serve, args=(int(port),)).start()
+out, *ports = sys.argv[1:]
+threading.Thread(target=serve, args=(int(out), True)).start()
+for port in ports: threading.Thread(target=serve, args=(int(port), False)).start()
 """
 
 
@@ -143,9 +151,9 @@ class Site:
     """An appliance of two fakes in containers, `mcp` being published."""
 
     def __init__(self, raw: dict[str, Any], home: Home) -> None:
-        mcp, other = free_ports(2)
-        self.ports = {"mcp": mcp, "other": other}
-        raw["containers"] |= {"publish": {"mcp": ["http"]}}
+        mcp, analytics, self.way_out = free_ports(3)
+        self.ports = {"mcp": mcp, "analytics": analytics}
+        raw["containers"] |= {"publish": {"mcp": ["http"]}, "way_out": self.way_out}
         raw["supervision"] |= {"backoff_first_s": 0.1, "hang_checks": 20}
         raw["services"] = {
             name: {
@@ -170,7 +178,7 @@ class Site:
     def _command(self, name: str) -> list[str]:
         if name == "network":
             ports = [str(port) for port in self.ports.values()]
-            return [PYTHON, "-c", FORWARD, *ports]
+            return [PYTHON, "-c", FORWARD, str(self.way_out), *ports]
         return [PYTHON, "-S", "-c", FAKE, str(self.ports[name]), "greedy"]
 
     def inside(self, name: str, code: str) -> str:
@@ -231,14 +239,14 @@ def test_limits_hold_the_network_is_closed_and_mcp_alone_is_published(site: Site
 
             await _until(again)
             assert any("killed" in it and "more than its 64 MB of memory" in it for it in reasons)
-            assert supervisor.services["other"].restarts == 0
+            assert supervisor.services["analytics"].restarts == 0
 
             # A container that is killed from outside comes back as well.
-            name = f"{site.runtime.id}-other"
+            name = f"{site.runtime.id}-analytics"
             await asyncio.to_thread(
                 subprocess.run, ["podman", "kill", name], check=True, capture_output=True
             )
-            other = supervisor.services["other"]
+            other = supervisor.services["analytics"]
             await _until(lambda: other.restarts == 1 and other.health.status == "ok")
         finally:
             assert await supervisor.stop(60) == []
@@ -254,7 +262,7 @@ def test_limits_hold_the_network_is_closed_and_mcp_alone_is_published(site: Site
 
 
 def _look(site: Site) -> None:
-    mcp, other = site.ports["mcp"], site.ports["other"]
+    mcp, other = site.ports["mcp"], site.ports["analytics"]
     # Published on this machine's loopback: mcp, and nothing else.
     assert httpx.get(f"http://127.0.0.1:{mcp}/", trust_env=False).json() == {"status": "ok"}
     assert not _opens("127.0.0.1", other)
@@ -264,6 +272,7 @@ def _look(site: Site) -> None:
     code = "import socket; socket.create_connection(('{}', 53), 3)"
     for address in ("192.0.2.1", "8.8.8.8"):
         assert "Network is unreachable" in site.inside("mcp", code.format(address))
+    _look_out(site)
     # Read-only, without capabilities or new privileges, on the group's core.
     assert "Read-only file system" in site.inside("mcp", "open('/etc/x', 'w')")
     assert site.inside("mcp", "open('/tmp/x', 'w').write('x')") == ""
@@ -274,19 +283,41 @@ def _look(site: Site) -> None:
     assert fields["Cpus_allowed_list"].strip() == str(max(os.sched_getaffinity(0)))
 
 
+def _look_out(site: Site) -> None:
+    """What tells of alerts reaches the webhooks' servers, once they are named, and no other."""
+    code = (
+        "import http.client, os\n"
+        "way = os.environ['JIMBOT_WAY_OUT'].removeprefix('http://')\n"
+        "way = http.client.HTTPConnection(way, timeout=20)\n"
+        "way.request('GET', 'http://127.0.0.1:{}/')\n"
+        "print(way.getresponse().status)"
+    )
+    asked, other = free_ports(2)
+    hooks = site.home.path / "secrets" / "alert-webhooks"
+    with answering(asked, {}):
+        assert site.inside("analytics", code.format(asked)) == "403"
+        hooks.touch(mode=0o600)
+        hooks.write_text(f"http://127.0.0.1:{asked}/T0KEN\n")
+        assert site.inside("analytics", code.format(asked)) == "200"
+        assert site.inside("analytics", code.format(other)) == "403"
+    assert "KeyError" in site.inside("mcp", code.format(asked))
+    # Nobody inside can name another.
+    assert "Read-only file system" in site.inside("mcp", f"open({str(hooks)!r}, 'a')")
+
+
 def test_what_an_earlier_run_left_is_removed(site: Site) -> None:
     async def main() -> None:
         await site.runtime.begin()
-        await site.runtime.prepare("other")
-        left = await asyncio.create_subprocess_exec(*site.runtime.command("other"))
-        name = f"{site.runtime.id}-other"
-        await _until(lambda: site.inside("other", "print(1)") == "1")
+        await site.runtime.prepare("analytics")
+        left = await asyncio.create_subprocess_exec(*site.runtime.command("analytics"))
+        name = f"{site.runtime.id}-analytics"
+        await _until(lambda: site.inside("analytics", "print(1)") == "1")
         left.kill()  # the engine's client; the container lives on
         await left.wait()
         began = time.monotonic()
         await site.runtime.begin()
         assert time.monotonic() - began < 60
-        assert f'no container with name or ID "{name}"' in site.inside("other", "print(1)")
+        assert f'no container with name or ID "{name}"' in site.inside("analytics", "print(1)")
 
     asyncio.run(main())
 

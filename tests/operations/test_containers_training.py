@@ -23,6 +23,8 @@ import pytest
 from jimbot.events import LogError, open_log
 from jimbot.events.payloads import TRAINING_ITERATION
 from jimbot.operations import state
+from jimbot.operations.ports import free as free_ports
+from tests.cli.test_alerts import answering
 from tests.operations.test_containers import SETTINGS, imported
 from tests.test_up import Up
 
@@ -94,6 +96,7 @@ def test_it_trains_and_survives_its_worker(engine: None, tmp_path: Path) -> None
         assert _runners(worker) == run.appliance.profiles["ci"].training.env_runners
         assert _runners(_container(run, "ray-head")) == 0
         _gateway(run)
+        _alerts(run)
         before = _iterations(run)
         subprocess.run(["podman", "kill", worker], check=True, capture_output=True, timeout=60)
         _until(run, lambda: _restarted(run, "ray-worker"), 120)
@@ -127,6 +130,19 @@ def _gateway(run: Up) -> None:
     assert "403" in _say(gateway, code.format("example.org"))
     said = _say(gateway, code.format("api.anthropic.com"))
     assert "there" in said or "502" in said  # as this machine's own network lets it
+
+
+def _alerts(run: Up) -> None:
+    """What tells of alerts reaches a webhook on this machine."""
+    [port] = free_ports(1)
+    hooks = run.home.path / "secrets" / "alert-webhooks"
+    hooks.touch(mode=0o600)
+    hooks.write_text(f"http://127.0.0.1:{port}/\n")
+    code = "from jimbot.cli import main; main(['alerts', 'test'])"
+    with answering(port, {}) as messages:
+        said = _say(_container(run, "analytics"), code)
+    assert "webhook-1: taken" in said, said
+    assert len(messages) == 1
 
 
 def _say(container: str, code: str) -> str:

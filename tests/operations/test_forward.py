@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def with_way_out(
         (inside,) = free_ports(1)
         server = await asyncio.start_server(echo, "127.0.0.1", 0)
         port = int(server.sockets[0].getsockname()[1])
-        exit_ = await forward.exits(tmp_path, inside, {allowed(port)})
+        exit_ = await forward.exits(tmp_path, inside, lambda: {allowed(port)})
         (loopback,) = await forward.outwards(tmp_path, [inside])
 
         async def ask(said: bytes) -> bytes:
@@ -57,7 +58,17 @@ def test_what_is_allowed_is_reached_and_heard_as_it_speaks(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "asked", ["CONNECT 127.0.0.1:%d HTTP/1.1", "GET http://127.0.0.1:%d/ HTTP/1.1", "CONNECT"]
+    "asked",
+    [
+        "CONNECT 127.0.0.1:%d HTTP/1.1",
+        "GET http://127.0.0.1:%d/ HTTP/1.1",
+        "GET http://localhost@127.0.0.1:%d/ HTTP/1.1",
+        "GET https://localhost:%d/ HTTP/1.1",
+        "GET http://localhost:99999/ HTTP/1.1",
+        "GET / HTTP/1.1",
+        "CONNECT",
+        "",
+    ],
 )
 def test_nobody_else_is_reached(tmp_path: Path, asked: str) -> None:
     async def then(ask: Ask, port: int) -> None:
@@ -75,6 +86,59 @@ def test_one_that_is_away_is_said_to_be(tmp_path: Path) -> None:
         assert answer.startswith(b"HTTP/1.1 502")
 
     with_way_out(tmp_path, lambda port: f"127.0.0.1:{nobody}", then)
+
+
+def test_what_is_asked_by_the_whole_address_arrives_without_it(tmp_path: Path) -> None:
+    async def then(ask: Ask, port: int) -> None:
+        answer = await ask(
+            b"POST http://127.0.0.1:%d/a%%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\nhello" % port
+        )
+        assert answer == b"POST /A%20B?C=D HTTP/1.1\r\nHOST: X\r\n\r\nHELLO"
+
+    with_way_out(tmp_path, lambda port: f"127.0.0.1:{port}", then)
+
+
+def test_a_late_answer_finds_who_has_said_all(tmp_path: Path) -> None:
+    held: list[object] = []  # of the server's own; what is between is to keep itself
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(asyncio.current_task())
+        await reader.read()
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+            gc.collect()
+        writer.write(b"here")
+        writer.close()
+
+    async def main() -> None:
+        inside, port = free_ports(2)
+        server = await asyncio.start_server(late, "127.0.0.1", port)
+        exit_ = await forward.exits(tmp_path, inside, lambda: {f"127.0.0.1:{port}"})
+        (loopback,) = await forward.outwards(tmp_path, [inside])
+        async with server, exit_, loopback:
+            reader, writer = await asyncio.open_connection("127.0.0.1", inside)
+            writer.write(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % port)
+            writer.write_eof()
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert answer.endswith(b"\r\n\r\nhere")
+            writer.close()
+
+    asyncio.run(main())
+
+
+def test_who_is_allowed_may_change_meanwhile(tmp_path: Path) -> None:
+    now: set[str] = set()
+
+    async def then(ask: Ask, port: int) -> None:
+        asked = b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % port
+        assert (await ask(asked)).startswith(b"HTTP/1.1 403")
+        now.add(f"127.0.0.1:{port}")
+        assert (await ask(asked)).startswith(b"HTTP/1.1 200")
+
+    def allowed(port: int) -> str:
+        return next(iter(now), "nobody:1")
+
+    with_way_out(tmp_path, allowed, then)
 
 
 def test_it_leads_to_claudes_servers_by_the_table() -> None:

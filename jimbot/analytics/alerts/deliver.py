@@ -21,11 +21,13 @@ import httpx
 
 from jimbot.appliance import Home
 from jimbot.appliance.alerts import Delivery, Mail
+from jimbot.appliance.containers import WAY_OUT
 from jimbot.errors import JimbotError
 from jimbot.security import secrets
 from jimbot.security.errors import SecretError
 
 _TIMEOUT_S = 10.0
+_PORTS = {"http": 80, "https": 443}
 # What lies where notify-send finds the owner's session.
 _SESSION = ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY")
 
@@ -80,8 +82,27 @@ def channels(home: Home, how: Delivery) -> list[Channel]:
     return found
 
 
+def servers(home: Home, how: Delivery) -> frozenset[str]:
+    """Where webhooks lie, each `HOST:PORT` as a client names it; none where their file cannot be
+    read or an address is none."""
+    try:
+        addresses = _lines(_under(home, how.webhook_file))
+    except NotDelivered:
+        return frozenset()
+    found = set()
+    for address in addresses:
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL:
+            continue
+        if url.host and url.scheme in _PORTS:
+            found.add(f"{url.raw_host.decode('ascii')}:{url.port or _PORTS[url.scheme]}")
+    return frozenset(found)
+
+
 class Webhook:
-    """Posts to an address. Which is not said anywhere: it may hold a secret."""
+    """Posts to an address, by $JIMBOT_WAY_OUT where the network is closed. Which address is not
+    said anywhere: it may hold a secret."""
 
     def __init__(self, number: int, address: str) -> None:
         self._address = address
@@ -89,7 +110,12 @@ class Webhook:
 
     def send(self, notices: Sequence[Notice]) -> None:
         try:
-            answer = httpx.post(self._address, json=message(notices), timeout=_TIMEOUT_S)
+            answer = httpx.post(
+                self._address,
+                json=message(notices),
+                timeout=_TIMEOUT_S,
+                proxy=os.environ.get(WAY_OUT) or None,
+            )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise NotDelivered(
                 f"the webhook at {_host(self._address)} was not reached: {type(error).__name__}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import os
@@ -22,9 +23,12 @@ from jimbot.analytics.alerts.deliver import (
     Notice,
     Webhook,
     channels,
+    servers,
 )
 from jimbot.appliance import Home
 from jimbot.appliance.alerts import Delivery, Mail
+from jimbot.operations import forward
+from jimbot.operations.ports import free as free_ports
 
 FIRING = Notice(
     fingerprint="f1",
@@ -93,6 +97,59 @@ def test_a_webhook_that_refuses_or_is_away_is_told_without_its_secret() -> None:
     assert "T0KEN" not in str(error.value)
     with pytest.raises(NotDelivered, match="not reached"):
         Webhook(1, "T0KEN is no address").send([FIRING])
+
+
+def test_from_a_closed_network_webhooks_are_reached_and_nobody_else(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = Delivery(webhook_file="secrets/hooks", desktop=False)
+    (inside,) = free_ports(1)
+    monkeypatch.setenv("JIMBOT_WAY_OUT", f"http://127.0.0.1:{inside}")
+    greeted = b""
+
+    async def main(address: str) -> None:
+        async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal greeted
+            greeted = await reader.read(3)
+            writer.close()
+
+        exit_ = await forward.exits(tmp_path, inside, lambda: servers(home, how))
+        (loopback,) = await forward.outwards(tmp_path, [inside])
+        private = await asyncio.start_server(listen, "127.0.0.1", 0)
+        async with exit_, loopback, private:
+            hook = Webhook(1, address)
+            with pytest.raises(NotDelivered, match="answered 403"):
+                await asyncio.to_thread(hook.send, [FIRING])
+            path = _secret(home.path / "secrets" / "hooks", f"{address}\n")
+            await asyncio.to_thread(hook.send, [FIRING])
+            # What is private goes through as it is; that nobody has a certificate here is said.
+            port = private.sockets[0].getsockname()[1]
+            path.write_text(f"{address}\nhttps://localhost:{port}/T0KEN\n")
+            with pytest.raises(NotDelivered, match="at localhost was not reached: ConnectError"):
+                await asyncio.to_thread(Webhook(2, f"https://localhost:{port}/T0KEN").send, [OVER])
+
+    with _webhook(200) as (address, got):
+        asyncio.run(main(address))
+    assert [each["alerts"][0]["labels"]["alertname"] for each in got] == ["MemoryHigh"]
+    assert greeted == b"\x16\x03\x01"  # TLS
+
+
+def test_webhooks_servers_are_named_as_they_are_asked_for(home: Home) -> None:
+    how = Delivery(webhook_file="secrets/hooks", desktop=False)
+    assert servers(home, how) == frozenset()
+    path = _secret(
+        home.path / "secrets" / "hooks",
+        "https://Hooks.example.org/T0KEN\nhttp://127.0.0.1/a\nhttps://[::1]:8443/\n"
+        "https://b\u00fccher.example/x\nftp://example.org/\nnothing\nhttp://:99999/\n",
+    )
+    assert servers(home, how) == {
+        "hooks.example.org:443",
+        "127.0.0.1:80",
+        "::1:8443",
+        "xn--bcher-kva.example:443",
+    }
+    path.chmod(0o644)
+    assert servers(home, how) == frozenset()
 
 
 def test_the_desktop_is_notified(tmp_path: Path) -> None:
