@@ -48,12 +48,15 @@ def missing() -> str:
 def debian(folder: Path) -> Path:
     """A Debian root file system, made once."""
     root = folder / "root"
-    if not (root / "usr/lib/systemd/systemd").exists():
+    if not root.exists():
         print("vm: debootstrap, about three minutes", file=sys.stderr)
-        shutil.rmtree(root, ignore_errors=True)
+        half = folder / "root.half"
+        shutil.rmtree(half, ignore_errors=True)
         lab.run(
-            *("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, root), timeout=900
+            *("debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, half),
+            timeout=3600,
         )
+        half.rename(root)  # one that was cut off is not taken for a whole one
     return root
 
 
