@@ -27,6 +27,7 @@ from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
 from jimbot.security.errors import SecretError
 from jimbot.security.secrets import check as check_secret
+from jimbot.training import patience
 from jimbot.training.errors import TrainingError
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,11 @@ _SETTINGS = {
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     # Ours never restarts its control store; who has lost it shall end soon, not after a minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+    # A busy machine takes longer than Ray waits: for the control store (30 s), for what makes
+    # runners' environments (30 s), and for a runner that imports torch (60 s).
+    "RAY_gcs_server_port_wait_time_s": "60",
+    "RAY_agent_register_timeout_ms": "120000",
+    "RAY_worker_register_timeout_seconds": "300",
     # Keep CUDA_VISIBLE_DEVICES as it is in workers without a GPU, and say nothing about it.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -68,6 +74,7 @@ def environment(home: Home) -> None:
         import ray  # noqa: F401
     except ImportError:
         raise MissingExtra("ray", "train") from None
+    patience.have()
     # Ray prints on its own; let its records become JSON lines like everybody's.
     for name in ("ray", "ray.rllib"):
         logger = logging.getLogger(name)

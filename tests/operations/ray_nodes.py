@@ -34,7 +34,7 @@ def play(number: int) -> tuple[int, int, int]:
 
 
 def patiently(start: Callable[[], Any]) -> Any:
-    """A node gives up after 15 s, whatever else the machine has to do."""
+    """A node gives up after 30 s, whatever else the machine has to do."""
     for attempt in range(4):
         try:
             return start()
