@@ -51,3 +51,11 @@ lib.genAttrs cuda (
   name: againstTheDriver (if lib.elem name twice then ofToolkit name else prev.${name})
 )
 // lib.genAttrs [ "torch" "triton" ] (name: againstTheDriver prev.${name})
+// {
+  # It is linked with the system's OpenSSL, which no manylinux promises.
+  ladybug = prev.ladybug.overridePythonAttrs (old: {
+    buildInputs = (old.buildInputs or [ ]) ++ [ pkgs.openssl ];
+  });
+  # A Java runtime comes with it; what that needs for windows, sound and pictures nobody calls.
+  arcadedb-embedded = prev.arcadedb-embedded.overridePythonAttrs { autoPatchelfIgnoreMissingDeps = true; };
+}

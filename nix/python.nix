@@ -7,8 +7,11 @@
 let
   poetry = poetry2nix.lib.mkPoetry2Nix { inherit pkgs; };
 
-  # What a running service has no use for keeps a shell in its closure: python-config is a script.
+  # What a running service has no use for keeps a shell in its closure: python-config is a script,
+  # and subprocess has the path of bash in the place of /bin/sh, which hosts have and images do not.
+  # (An override of an argument that is no package reaches the interpreter that builds, too.)
   python = pkgs.python311.override {
+    bash = "";
     stripConfig = true;
     stripIdlelib = true;
     stripTests = true;
@@ -58,15 +61,20 @@ let
     overrides = poetry.overrides.withDefaults (import ./overrides.nix { inherit lib pkgs; });
   };
 
-  # The locked compiler of the game; in no closure, as it is needed to build alone.
-  tools =
+  # The locked compiler of the game; in no closure, as it is needed to build alone. It is an
+  # environment, since the compiler runs apart from whatever PYTHONPATH has.
+  compiler =
     (poetry.mkPoetryPackages (
       common
       // {
         groups = [ "dev" ];
         extras = [ ];
       }
-    )).python.pkgs;
+    )).python.withPackages
+      (packages: [
+        packages.mypy
+        packages.setuptools
+      ]);
 in
 {
   # Everything that tests and lints import.
@@ -94,14 +102,9 @@ in
           checkGroups = [ ];
           # The wrapper around it would be a shell script. dependencyEnv has one in C.
           dontWrapPythonPrograms = true;
-          nativeBuildInputs = [
-            tools.mypy
-            tools.setuptools
-          ];
           # The game as C, and then all as bytecode that does not look at the files' times.
           postInstall = ''
-            export PYTHONPATH="$out/${python.sitePackages}:$PYTHONPATH"
-            ${python.interpreter} -m jimbot.game._build --if-possible
+            PYTHONPATH="$out/${python.sitePackages}" ${compiler.interpreter} -m jimbot.game._build
             ${python.interpreter} -m compileall -q -f --invalidation-mode unchecked-hash \
               "$out/${python.sitePackages}"
           '';

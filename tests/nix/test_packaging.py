@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
+import sysconfig
 import tomllib
+from collections import defaultdict
+from importlib.metadata import Distribution, distributions
+from typing import Any
 
 import pytest
 
@@ -60,12 +66,73 @@ def test_no_package_needs_itself() -> None:
     assert needs.keys() - done == set()
 
 
-@pytest.mark.timeout(600)
-def test_the_real_poetry2nix_puts_everything_together(lab: Lab) -> None:
+PROJECT = tomllib.loads((lab.ROOT / "pyproject.toml").read_text())["tool"]["poetry"]
+# What nixpkgs' pythonManylinuxPackages bring to a wheel, and what lies beside it.
+MANYLINUX = {
+    *("libc.so.6", "libdl.so.2", "libm.so.6", "libnsl.so.1", "libpthread.so.0", "libresolv.so.2"),
+    *("librt.so.1", "libutil.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1", "libz.so.1", "libexpat.so.1"),
+    *("libX11.so.6", "libXext.so.6", "libXrender.so.1", "libICE.so.6", "libSM.so.6"),
+    *("libGL.so.1", "libglib-2.0.so.0", "libgobject-2.0.so.0", "libgthread-2.0.so.0"),
+}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def installed() -> dict[str, Distribution]:
+    """The locked packages that are installed here, by name."""
+    locked = {normal(package["name"]) for package in LOCK["package"]}
+    here = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    found = {normal(each.name): each for each in distributions(path=here)}
+    return {name: each for name, each in found.items() if name in locked}
+
+
+def test_no_two_packages_bring_the_same_file() -> None:
+    # An environment of nixpkgs' is not built of such.
+    owners = defaultdict(set)
+    for name, each in installed().items():
+        for file in each.files or []:
+            if file.suffix != ".pyc" and not name.startswith("nvidia-"):  # nix/overrides.nix
+                owners[str(file)].add(name)
+    assert len(owners) > 1000
+    assert {file: who for file, who in owners.items() if len(who) > 1} == {}
+
+
+@pytest.mark.skipif(shutil.which("readelf") is None, reason="readelf is not installed")
+def test_what_wheels_need_of_the_system_is_there_or_overrides_bring_it() -> None:
+    overridden = set(
+        re.findall(r"^  ([a-z0-9-]+) = prev", (lab.ROOT / "nix/overrides.nix").read_text(), re.M)
+    )
+    looked_at, lacking = 0, {}
+    for name, each in installed().items():
+        libraries = [
+            str(each.locate_file(file))
+            for file in each.files or []
+            if re.search(r"\.so(\.|$)", file.name) or os.access(each.locate_file(file), os.X_OK)
+        ]
+        if not libraries or name in ("torch", "triton") or name.startswith("nvidia-"):
+            continue  # nix/overrides.nix lets those find each other when they run
+        said = subprocess.run(
+            ["readelf", "--dynamic", "--wide", *libraries], capture_output=True, text=True
+        ).stdout
+        looked_at += said.count("Dynamic section")
+        own = {library.rsplit("/", 1)[-1] for library in libraries}
+        if wanted := set(re.findall(r"\(NEEDED\).*\[(.*)\]", said)) - own - MANYLINUX:
+            lacking[name] = wanted
+    assert looked_at > 100
+    assert {name: wanted for name, wanted in lacking.items() if name not in overridden} == {}
+    assert lacking["ladybug"] == {"libcrypto.so.3", "libssl.so.3"}  # or its override is of no use
+
+
+@pytest.fixture(scope="module")
+def facts(lab: Lab) -> dict[str, Any]:
+    """What the real poetry2nix makes of nix/: facts of standin/packaging.nix."""
     tree = os.environ.get("POETRY2NIX_TREE")
     if not tree:
         pytest.skip("POETRY2NIX_TREE is not set")
-    found = json.loads(
+    found: dict[str, Any] = json.loads(
         _run(
             *("nix", "eval", "--impure", "--json"),
             *("-f", str(lab.tree / "tests/nix/standin/packaging.nix")),
@@ -73,13 +140,43 @@ def test_the_real_poetry2nix_puts_everything_together(lab: Lab) -> None:
             "facts",
         )
     )
-    assert found["edge"].endswith("-jimbot-edge-0.1.0.drv")
-    assert found["jimbot"].endswith("-jimbot-0.1.0.drv")
-    assert found["versions"]["torch"].startswith("2.13.")
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_the_real_poetry2nix_puts_everything_together(facts: dict[str, Any]) -> None:
+    assert facts["edge"].endswith("-jimbot-edge-0.1.0.drv")
+    assert facts["jimbot"].endswith("-jimbot-0.1.0.drv")
+    assert facts["versions"]["torch"].startswith("2.13.")
     toolkit = next(row for row in LOCK["package"] if row["name"] == "cuda-toolkit")
     for name in ("nvidia-cublas", "nvidia-cusparse", "nvidia-cuda-nvrtc"):
         wanted = toolkit["dependencies"][name]["version"]
-        assert found["versions"][name] == wanted.removeprefix("==").removesuffix(".*")
+        assert facts["versions"][name] == wanted.removeprefix("==").removesuffix(".*")
+
+
+@pytest.mark.timeout(600)
+def test_tests_and_lints_run_where_all_that_they_import_is(facts: dict[str, Any]) -> None:
+    extras = {name for names in PROJECT["extras"].values() for name in names}
+    wanted = {*PROJECT["dependencies"], *PROJECT["group"]["dev"]["dependencies"], *extras}
+    assert {normal(name) for name in wanted} - {"python"} <= set(facts["development"])
+    for name, command in (("unit-tests", "python -m pytest"), ("lint", "mypy")):
+        assert facts["environment"] in facts["checks"][name]["tools"]
+        assert re.search(rf"^{command}", facts["checks"][name]["command"], re.M)
+
+
+@pytest.mark.timeout(600)
+def test_the_game_is_compiled_by_an_interpreter_that_has_its_compiler(
+    facts: dict[str, Any],
+) -> None:
+    # The compiler is run with a PYTHONPATH of its own: what stood in it before is gone.
+    (line,) = [each for each in facts["compiles"].splitlines() if "jimbot.game._build" in each]
+    assert "-python-environment/bin/python3.11 -m jimbot.game._build" in line
+    assert "--if-possible" not in line
+
+
+@pytest.mark.timeout(600)
+def test_wheels_get_the_libraries_that_they_lack(facts: dict[str, Any]) -> None:
+    assert facts["openssl"]
 
 
 def _run(*command: str) -> str:

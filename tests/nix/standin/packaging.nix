@@ -31,13 +31,19 @@ let
       inputs = map (input: "${input}") (lib.filter lib.isAttrs inputs);
     } ""
     // {
-      inherit pname version;
+      inherit pname version arguments;
       src = arguments.src or { };
       overridePythonAttrs =
         change: package (arguments // (if lib.isFunction change then change arguments else change));
       override = _: package arguments;
     }
     // (arguments.passthru or { });
+
+  isPackage = one: lib.isAttrs one && one ? arguments;
+  keyed = one: {
+    key = one.pname;
+    inherit one;
+  };
 
   buildSystems = [
     "certifi"
@@ -57,6 +63,7 @@ let
     "setuptools-rust"
     "setuptools-scm"
     "six"
+    "tomli"
     "wheel"
   ];
 
@@ -83,7 +90,18 @@ let
         pythonAtLeast = lib.versionAtLeast "3.11";
         pythonOlder = lib.versionOlder "3.11";
         pythonOnBuildForHost = itself;
-        withPackages = _: dummy "python-environment" // { inherit pkgs; };
+        withPackages =
+          choose:
+          let
+            libs = choose pkgs;
+            made = plain.runCommand "python-environment" { libs = map (one: "${one}") libs; } "";
+          in
+          made
+          // {
+            inherit pkgs;
+            interpreter = "${made}/bin/python3.11";
+            names = map (one: one.pname) libs;
+          };
         buildEnv.override =
           { extraLibs, ... }: plain.runCommand "environment" { libs = map (one: "${one}") extraLibs; } "";
       };
@@ -97,7 +115,15 @@ let
             buildPythonPackage = package;
             buildPythonApplication = package;
             hasPythonModule = one: one ? overridePythonAttrs;
-            requiredPythonModules = list: list;
+            requiredPythonModules =
+              list:
+              map (row: row.one) (
+                builtins.genericClosure {
+                  startSet = map keyed (lib.filter isPackage list);
+                  operator =
+                    row: map keyed (lib.filter isPackage (row.one.arguments.propagatedBuildInputs or [ ]));
+                }
+              );
             toPythonModule = one: one;
             fetchPypiLegacy = _: dummy "wheel";
             isPy3k = true;
@@ -143,18 +169,32 @@ let
     pkgs = everything;
     poetry2nix.lib.mkPoetry2Nix = { pkgs }: import (/. + poetry2nix) { inherit pkgs; };
   };
+  checks = import ../../../nix/checks.nix {
+    inherit lib project;
+    pkgs = everything;
+    self = { };
+    nixpkgs = { };
+  };
+  locked = project.packages.jimbot.app.python.pkgs;
 in
 {
   facts = {
+    # What the checks run in: its packages, and what is asked of them.
+    development = project.development.names;
+    checks = lib.genAttrs [ "lint" "unit-tests" ] (name: {
+      inherit (checks.${name}) drvPath;
+      command = checks.${name}.buildCommand;
+      tools = map (one: "${one}") checks.${name}.nativeBuildInputs;
+    });
+    environment = "${project.development}";
+    # How the game is compiled, and what wheels got that they lack.
+    compiles = project.packages.jimbot.app.arguments.postInstall;
+    openssl = lib.elem everything.openssl locked.ladybug.arguments.buildInputs;
     edge = project.packages.jimbot-edge.drvPath;
     jimbot = project.packages.jimbot.drvPath;
     images = project.images.all.drvPath;
-    versions =
-      let
-        set = project.packages.jimbot.app.python.pkgs;
-      in
-      lib.genAttrs [ "torch" "nvidia-cublas" "nvidia-cusparse" "nvidia-cuda-nvrtc" ] (
-        name: set.${name}.version
-      );
+    versions = lib.genAttrs [ "torch" "nvidia-cublas" "nvidia-cusparse" "nvidia-cuda-nvrtc" ] (
+      name: locked.${name}.version
+    );
   };
 }

@@ -58,7 +58,15 @@ in
   overrides.withDefaults = overlay: [ overlay ];
 
   mkPoetryPackages =
-    args: builtins.seq (checked "mkPoetryPackages" [ ] args) { python.pkgs = lib.genAttrs [ "mypy" "setuptools" ] pkgs.dummy; };
+    args:
+    builtins.seq (checked "mkPoetryPackages" [ ] args) {
+      python.withPackages =
+        choose:
+        let
+          chosen = choose (lib.genAttrs [ "mypy" "setuptools" ] pkgs.dummy);
+        in
+        builtins.seq (map (one: "${one}") chosen) { interpreter = "/bin/python3.11"; };
+    };
 
   mkPoetryEnv = args: builtins.seq (checked "mkPoetryEnv" [ ] args) (
       pkgs.runCommand "python-env" { } ''
