@@ -86,7 +86,8 @@ class Observer:
     Args:
         arrays: where to keep what it sees; its own by default.
         foresight: work out `margin`, `adds` and `swap`, by imagined rounds, which costs a few ms
-            in each shop; they are 0 otherwise.
+            in each shop; they are 0 otherwise. Then a move of a joker is offered only where it adds
+            something.
     """
 
     def __init__(self, arrays: Arrays | None = None, *, foresight: bool = False) -> None:

@@ -61,6 +61,8 @@ _PAGE: Final = at.STATE["page"][0]
 # The rows before this one do not change with the selection and the page.
 _FIRST_LOOSE: Final = at.TOGGLE_CARD
 _NO_CARDS: Final[tuple[int, ...]] = ()
+# Foresight offers no move of a joker that adds less than this (log).
+_LEAST_GAIN: Final = 0.01
 
 # By row, where the columns lie that `_play` and `_summary` write one after the other.
 _COLUMNS_OF_PLAY: Final = [
@@ -99,7 +101,8 @@ class Rows:
         first_card: the place of the card that the first slot shows.
 
     Args:
-        foresight: whether to work out what jokers and levels would add, see `prospects`.
+        foresight: whether to work out what jokers and levels would add, see `prospects`; moves of
+            jokers are then offered only where they add something.
     """
 
     __slots__ = (
@@ -565,12 +568,19 @@ class Rows:
                     self._set(cell + at.ADDS, _adding(seeing.without_joker(joker)))
                     self._set(cell + at.SWAP, _adding(_swap(run, seeing, joker)))
             if place < last:
+                gain = 0.0
+                if self._prospects is not None:
+                    # What brings nothing is not offered: nothing would end it.
+                    if seeing is not None and not joker.face_down:
+                        gain = _adding(seeing.with_joker_last(joker))
+                    if gain < _LEAST_GAIN:
+                        continue
                 row = at.JOKER_TO_END + slot
                 cell = self._put(row, _MOVE_JOKER, place, (last,))
                 self._set(cell + at.PLACE, min(HIGH, place / 8))
+                if gain > 0.0:
+                    self._set(cell + at.ADDS, gain)
                 self.items[row] = self._joker(cell, joker)
-                if seeing is not None and not joker.face_down:
-                    self._set(cell + at.ADDS, _adding(seeing.with_joker_last(joker)))
 
     # The state around the rows
 

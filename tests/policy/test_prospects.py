@@ -141,4 +141,22 @@ def test_an_observer_shows_it_in_its_columns() -> None:
     assert plain.state[margin] == 0.0
     assert not plain.rows[:, [layout.ADDS, layout.SWAP]].any()
     kept = [name not in ("adds", "swap") for name in layout.COLUMNS]
-    assert np.array_equal(plain.rows[:, kept], far.rows[:, kept])
+    assert np.array_equal(plain.rows[far.mask > 0][:, kept], far.rows[far.mask > 0][:, kept])
+
+
+def test_with_it_jokers_are_moved_only_where_that_adds_something() -> None:
+    run = shop("ALEEB", "j_cavendish", "j_joker", "j_golden")
+    plain, far = Observer(), Observer(foresight=True)
+    plain.observe(run)
+    far.observe(run)
+    moves = slice(layout.JOKER_TO_END, layout.JOKER_TO_END + layout.JOKER_SLOTS)
+    assert list(plain.mask[moves][:3]) == [1, 1, 0]
+    assert list(far.mask[moves][:3]) == [1, 0, 0]  # X3 behind +4
+    assert far.rows[layout.JOKER_TO_END, layout.ADDS] > 0.01
+    assert np.array_equal(np.delete(far.mask, moves), np.delete(plain.mask, moves))
+    action = far.take(layout.JOKER_TO_END)
+    assert action is not None
+    run.step(action)
+    far.forget()
+    far.observe(run)
+    assert not far.mask[moves].any()
