@@ -316,12 +316,27 @@ def _start(algorithm: Any, file: Path) -> bool:
     except (PolicyFileError, RuntimeError) as error:
         _log.warning("training starts from nothing: %s", error)
         return False
-    # A runner takes weights from the learner only after an update; until then it has these. It
-    # lacks what only learning needs, the value.
+    _hand_out(algorithm)
+    return True
+
+
+def _hand_out(algorithm: Any) -> None:
+    """Give the runners the learner's weights and wait until they have them.
+
+    RLlib does it by itself only after an update; of what it restores it tells the runners without
+    waiting, and one that was just starting then plays an iteration with random weights.
+    """
+    state = _weights(algorithm)
     algorithm.env_runner_group.foreach_env_runner(
+        # It lacks what only learning needs, the value.
         lambda runner: runner.module.load_state_dict(state, strict=False)
     )
-    return True
+
+
+def _weights(algorithm: Any) -> dict[str, Any]:
+    """The learner's, as tensors on the CPU."""
+    module = algorithm.learner_group._learner.module["default_policy"]
+    return {name: value.cpu() for name, value in module.state_dict().items()}
 
 
 def _pause(algorithm: Any, pauses: Pauses, status: Status, stop: threading.Event) -> bool:
@@ -371,12 +386,7 @@ def _evaluate(
     algorithm: Any, progress: Progress, games: int, appliance: Appliance
 ) -> TrainingEvaluation | None:
     """Have the runners play the held-out seeds; None when one of them was lost over it."""
-    weights = {
-        name: value.cpu().numpy()
-        for name, value in algorithm.learner_group._learner.module["default_policy"]
-        .state_dict()
-        .items()
-    }
+    weights = {name: value.numpy() for name, value in _weights(algorithm).items()}
     table = appliance.training
     runners = max(1, algorithm.config.num_env_runners)
 
@@ -409,6 +419,7 @@ def _restore(algorithm: Any, path: Path, seal: checkpoints.Seal) -> Progress:
         with checkpoints.opened(path, seal) as directory:
             progress = Progress(**json.loads((directory / _PROGRESS).read_text()))
             algorithm.restore_from_path(directory / "algorithm")
+        _hand_out(algorithm)
     except TrainingError:
         raise
     except Exception as error:
