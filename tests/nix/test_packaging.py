@@ -107,10 +107,11 @@ def test_what_wheels_need_of_the_system_is_there_or_overrides_bring_it() -> None
     )
     looked_at, lacking = 0, {}
     for name, each in installed().items():
+        files = [(file.name, str(each.locate_file(file))) for file in each.files or []]
         libraries = [
-            str(each.locate_file(file))
-            for file in each.files or []
-            if re.search(r"\.so(\.|$)", file.name) or os.access(each.locate_file(file), os.X_OK)
+            path
+            for name_of, path in files
+            if re.search(r"\.so(\.|$)", name_of) or os.access(path, os.X_OK)
         ]
         if not libraries or name in ("torch", "triton") or name.startswith("nvidia-"):
             continue  # nix/overrides.nix lets those find each other when they run
@@ -162,6 +163,16 @@ def test_tests_and_lints_run_where_all_that_they_import_is(facts: dict[str, Any]
     for name, command in (("unit-tests", "python -m pytest"), ("lint", "mypy")):
         assert facts["environment"] in facts["checks"][name]["tools"]
         assert re.search(rf"^{command}", facts["checks"][name]["command"], re.M)
+
+
+@pytest.mark.timeout(600)
+def test_what_runs_has_what_its_extras_want_and_no_tools(facts: dict[str, Any]) -> None:
+    whole, edge = set(facts["closure"]["jimbot"]), set(facts["closure"]["jimbot-edge"])
+    assert {"anthropic", "ladybug", "nvidia-cublas", "ray", "torch"} <= whole
+    assert whole.isdisjoint({"mypy", "pip", "pytest", "ruff"})
+    assert {"numpy", "pydantic", "websockets"} <= edge
+    assert edge.isdisjoint({"gymnasium", "ray", "torch", "triton", "pip"})
+    assert not [name for name in edge if name.startswith("nvidia-")]
 
 
 @pytest.mark.timeout(600)

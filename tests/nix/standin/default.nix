@@ -114,6 +114,10 @@ jimbot
   # The same host with its services in containers.
   contained = facts (host (import ./contained.nix));
   containedUnits = unitsOf (host (import ./contained.nix));
+  # What the NixOS VM tests do, as Python.
+  scripts = lib.mapAttrs (_: check: builtins.unsafeDiscardStringContext check.testScript) (
+    lib.filterAttrs (name: _: lib.hasPrefix "vm-" name) jimbot.checks.x86_64-linux
+  );
   # The machine that `make nix-vm` boots.
   vmUnits = unitsOf (host (import ../machine.nix));
   vmFacts = facts (host (import ../machine.nix));

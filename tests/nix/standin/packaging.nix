@@ -187,6 +187,14 @@ in
       tools = map (one: "${one}") checks.${name}.nativeBuildInputs;
     });
     environment = "${project.development}";
+    # What of Python goes along with what runs.
+    closure = lib.genAttrs [ "jimbot" "jimbot-edge" ] (
+      name:
+      let
+        inherit (project.packages.${name}) app;
+      in
+      map (one: one.pname) (app.python.pkgs.requiredPythonModules [ app ])
+    );
     # How the game is compiled, and what wheels got that they lack.
     compiles = project.packages.jimbot.app.arguments.postInstall;
     openssl = lib.elem everything.openssl locked.ladybug.arguments.buildInputs;
