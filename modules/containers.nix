@@ -1,7 +1,7 @@
 # JimBot's own services as podman containers, of the flake's images. All share one network namespace,
-# as in a pod: they speak on its loopback as they do natively, and it belongs to an internal network,
-# from which nothing outside is reached, but for those of `outbound`. The first container passes
-# the ports that the table publishes on to that loopback.
+# as in a pod: they speak on its loopback as they do natively. It has a bridge of its own, which leads
+# nowhere unless `outbound` names one of them. The first container passes ports from there on to that
+# loopback: those that the table publishes, and those that are asked for health.
 { config, lib, ... }:
 let
   cfg = config.services.jimbot;
@@ -17,6 +17,9 @@ let
     imageFile = cfg.images.${service.image};
   };
 
+  # Without a way out, for packets or for names. (An `--internal` one would publish no ports.)
+  closedNetwork = "--opt=no_default_route=true --disable-dns";
+
   # What no container may.
   closed = [
     "--cap-drop=all"
@@ -29,14 +32,11 @@ let
 
   # Ports of our services listen on loopback; those of others' servers are the host's.
   ports = lib.concatMap (service: lib.attrValues service.ports) (lib.attrValues programs);
-  # Prometheus, on the host, asks our services for their metrics.
-  published = lib.unique (
-    lib.optionals cfg.monitoring.prometheus.enable (
-      map (service: toString service.ports.http) (
-        lib.filter (service: service.ports ? http) (lib.attrValues programs)
-      )
-    )
-    ++ labelled
+  # This host's loopback has what the table publishes, and as natively what `jimbot health` and
+  # Prometheus ask there.
+  published = lib.unique (asked ++ labelled);
+  asked = map (service: toString service.ports.${service.health.port}) (
+    lib.filter (service: service ? health) (lib.attrValues programs)
   );
   labelled = lib.concatLists (
     lib.mapAttrsToList (
@@ -164,7 +164,7 @@ in
         description = lib.mkForce "JimBot: the network of its containers";
         preStart = lib.mkBefore ''
           ${podman} network exists jimbot || ${podman} network create \
-            ${lib.optionalString (cfg.outbound == [ ]) "--internal"} --subnet ${table.containers.subnet} jimbot
+            ${lib.optionalString (cfg.outbound == [ ]) closedNetwork} --subnet ${table.containers.subnet} jimbot
         '';
         serviceConfig = restarts // {
           Slice = "jimbot.slice";

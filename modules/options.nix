@@ -168,7 +168,8 @@ in
       default = [ "claude" ];
       description = ''
         Services that may speak to other machines. All others see this one alone. Name `analytics`
-        where alerts go out by webhook or mail.
+        where alerts go out by webhook or mail. Containers share one network: where one may, all of
+        them can, and with none of them named the network is closed.
       '';
     };
 

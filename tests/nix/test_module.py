@@ -186,6 +186,12 @@ def test_containers_share_one_network_and_publish_on_loopback(
     assert all(port.startswith("127.0.0.1:") for port in network["ports"])
     websocket = table.services["mcp"].ports["websocket"]
     assert f"127.0.0.1:{websocket}:{websocket}" in network["ports"]
+    # `jimbot health` asks there as it does natively.
+    for name in containers:
+        row = table.services[name.removeprefix("jimbot-")]
+        if row.command and row.health:
+            port = row.ports[row.health.port]
+            assert f"127.0.0.1:{port}:{port}" in network["ports"]
     assert contained["tcp"] == []
     for name, found in containers.items():
         row = table.services[name.removeprefix("jimbot-")]
@@ -202,6 +208,15 @@ def test_containers_share_one_network_and_publish_on_loopback(
             head = table.ray_head if row.group == "training" else None
             assert found["environment"].get("JIMBOT_RAY_HEAD") == head
             assert ("--device=nvidia.com/gpu=all" in options) == bool(row.vram_mb)
+
+
+def test_containers_have_a_way_out_only_where_one_is_named(contained: Facts, lab: Lab) -> None:
+    closed = lab.evaluate("closed")
+    unit = "podman-jimbot-network"
+    assert "no_default_route=true --disable-dns" in closed["services"][unit]["preStart"]
+    assert "no_default_route" not in contained["services"][unit]["preStart"]
+    # A network that is `--internal` publishes no ports.
+    assert "--internal" not in closed["services"][unit]["preStart"]
 
 
 @pytest.mark.soak

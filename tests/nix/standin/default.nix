@@ -76,6 +76,7 @@ let
         wantedBy
         environment
         serviceConfig
+        preStart
         ;
     }) (lib.filterAttrs (name: _: lib.hasInfix "jimbot" name) config.systemd.services);
     timers = lib.mapAttrs (_: timer: timer.timerConfig) (
@@ -114,6 +115,10 @@ jimbot
   # The same host with its services in containers.
   contained = facts (host (import ./contained.nix));
   containedUnits = unitsOf (host (import ./contained.nix));
+  closed = facts (host {
+    imports = [ (import ./contained.nix) ];
+    services.jimbot.outbound = [ ];
+  });
   # What the NixOS VM tests do, as Python.
   scripts = lib.mapAttrs (_: check: builtins.unsafeDiscardStringContext check.testScript) (
     lib.filterAttrs (name: _: lib.hasPrefix "vm-" name) jimbot.checks.x86_64-linux
