@@ -79,7 +79,7 @@ def table(tmp_path: Path, appliance: Appliance) -> Path:
 
 def pointed_at(table: Path, url: str) -> Appliance:
     text = table.read_text().replace("https://api.anthropic.com", url)
-    text = text.replace('policy = "heuristic"', 'policy = "random"')
+    text = text.replace('policy = "latest"', 'policy = "random"')
     for name, value in (
         ("analysis_every_s", "0.2"),
         ("least_value", "0.0"),
