@@ -241,7 +241,10 @@ class EventServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SEND_ANSWERS_S):
                 await asyncio.gather(
-                    *(one.send_answers() for one in connections), return_exceptions=True
+                    *(one.send_answers() for one in connections),
+                    # What was sent after the sessions were written down would be sent again.
+                    *(one.stop_publishing() for one in connections),
+                    return_exceptions=True,
                 )
         await self.sessions.keep()
         for server in self._servers:
@@ -360,6 +363,7 @@ class _Connection:
         self._granted: frozenset[Capability] = frozenset()
         self._subscription: Subscribe | None = None
         self._publishing: asyncio.Task[None] | None = None
+        self._quiet = asyncio.Event()
         self._deciding = asyncio.Semaphore(_DECIDING)
         self._decisions: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -408,6 +412,12 @@ class _Connection:
     def stop_reading(self) -> None:
         """Leave unread what comes from now on; what was read is still answered."""
         self._reading = False
+
+    async def stop_publishing(self) -> None:
+        """Send a subscriber no more, once what is on its way to it is sent."""
+        self._quiet.set()
+        if self._publishing is not None:
+            await asyncio.wait([self._publishing])
 
     async def send_answers(self) -> None:
         """Send what is ready: the messages, and one acknowledgement for all that was stored."""
@@ -563,10 +573,11 @@ class _Connection:
     async def _publish(self, session: Session, types: Collection[str] | None) -> None:
         """Send what is stored after the session's cursor. A subscriber that reads slowly gets
         later what the log keeps for it: nothing waits in memory, and nothing is left out."""
-        log = self._committer.log
-        while True:
-            await asyncio.sleep(self._server.flush_ms / 1000)
-            while session.cursor < (position := self._committer.position):
+        log, quiet = self._committer.log, self._quiet
+        while not quiet.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(quiet.wait(), self._server.flush_ms / 1000)
+            while not quiet.is_set() and session.cursor < (position := self._committer.position):
                 try:
                     page = await asyncio.to_thread(
                         log.read, after=session.cursor, limit=_PAGE_EVENTS, types=types
@@ -577,6 +588,8 @@ class _Connection:
                 if not page:
                     session.cursor = position
                 for frame, last in _frames(page):
+                    if quiet.is_set():
+                        return
                     try:
                         await self._socket.send(frame)
                     except ConnectionClosed:

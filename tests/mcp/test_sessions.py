@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +127,44 @@ def test_a_session_goes_on_at_a_server_that_was_restarted(
         say(socket, "subscribe")
         heard = hear_kind(socket, "events")
         assert [one["event"]["event_id"] for one in heard["events"]] == ["e2"]
+
+
+def test_a_server_that_stops_sends_nothing_that_it_will_not_remember(
+    serve: Callable[..., Running],
+    log: SQLiteEventLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = Sessions._write
+
+    def slowly(self: Sessions, file: Path, text: str) -> None:
+        # Meanwhile there is something new to send.
+        log.append([("s", heartbeat("late"))])
+        old.committer.position = 2
+        time.sleep(0.5)
+        write(self, file, text)
+
+    kept = tmp_path / "sessions.json"
+    old = serve(log, kept=kept)
+    heard: list[int] = []
+    with dial(old.url) as socket:
+        session = hello(socket, "events", "subscribe")["session"]
+        _stored(socket, "e1")
+        say(socket, "subscribe", after=0)
+        heard.append(hear_kind(socket, "events")["last"])
+        monkeypatch.setattr(Sessions, "_write", slowly)
+        stopping = threading.Thread(target=old.stop)
+        stopping.start()
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                heard.append(hear_kind(socket, "events")["last"])
+    stopping.join()
+    monkeypatch.undo()
+    with dial(serve(log, kept=kept).url) as socket:
+        assert hello(socket, "events", "subscribe", session=session)["resumed"] is True
+        say(socket, "subscribe")
+        heard.append(hear_kind(socket, "events")["last"])
+    assert heard == [1, 2]
 
 
 def test_a_session_goes_on_at_a_server_that_comes_after_a_killed_one(service: Service) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from websockets.exceptions import WebSocketException
 
 from jimbot.appliance import Appliance, Home, load
 from jimbot.appliance.render import toml
+from jimbot.events import open_log
+from jimbot.mcp.protocol import encode_event
 from jimbot.operations import control, deploy, generations
 from jimbot.operations.commands import Commands
 from jimbot.operations.errors import GateClosed, OperationError
 from jimbot.operations.ports import free as free_ports
 from jimbot.operations.supervisor import Supervisor
+from tests.mcp.conftest import dial, heartbeat
 
 Fakes = Callable[[dict[str, dict[str, Any]]], tuple[Any, Any]]
 
@@ -33,10 +40,17 @@ class PowerCut(BaseException):
 
 
 class Site:
-    """An appliance of fakes, and tables to deploy on it."""
+    """An appliance, of fakes where there is a `command`, and tables to deploy on it."""
 
-    def __init__(self, fakes: Fakes, home: Home, folder: Path) -> None:
-        self.appliance, self.command = fakes(SERVICES)
+    def __init__(
+        self,
+        appliance: Appliance,
+        command: Callable[[str], list[str]] | None,
+        services: list[str],
+        home: Home,
+        folder: Path,
+    ) -> None:
+        self.appliance, self.command, self.services = appliance, command, services
         self.home = home
         self.table = folder / "table.toml"
         self.supervisor: Supervisor | None = None
@@ -72,7 +86,13 @@ class Site:
         """Run the services, and a test beside them."""
 
         async def main() -> None:
-            supervisor = Supervisor(self.appliance, self.home, list(SERVICES), command=self.command)
+            supervisor = Supervisor(
+                self.appliance,
+                self.home,
+                self.services,
+                command=self.command,
+                environment={"JIMBOT_HOME": str(self.home.path), "JIMBOT_TABLE": str(self.table)},
+            )
             self.supervisor = supervisor
             running = SimpleNamespace(
                 home=self.home,
@@ -86,7 +106,7 @@ class Site:
             supervisor.start()
             try:
                 async with control.serving(self.home, Commands(running).handlers):  # type: ignore[arg-type]
-                    await asyncio.wait_for(supervisor.wait_healthy(), 20)
+                    await asyncio.wait_for(supervisor.wait_healthy(), 60)
                     await test()
             finally:
                 await supervisor.stop(4)
@@ -112,7 +132,7 @@ def site(fakes: Fakes, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(name)
     monkeypatch.setattr(generations, "_package", lambda: package)
-    return Site(fakes, home, tmp_path)
+    return Site(*fakes(SERVICES), list(SERVICES), home, tmp_path)
 
 
 def test_a_deployment_rolls_one_by_one_and_back_again(
@@ -262,3 +282,111 @@ def test_a_generation_that_is_half_there_is_none(site: Site) -> None:
     site.write(flush_ms=250)
     appliance: Appliance = load(site.table)
     assert appliance.aggregation.flush_ms == 250
+
+
+class Client(threading.Thread):
+    """One of mcp's, as docs/mcp.md has them: it goes on in its session after each connection.
+
+    It sends numbered events until it is told to end, or hears all that are stored.
+    """
+
+    def __init__(self, url: str, capability: str) -> None:
+        super().__init__()
+        self.ending = False
+        self.welcomes: list[dict[str, Any]] = []
+        self.sent: list[str] = []
+        self.acknowledged: set[str] = set()
+        self.heard: list[tuple[int, str]] = []
+        self._url, self._capability = url, capability
+
+    def run(self) -> None:
+        until = time.monotonic() + 200
+        while time.monotonic() < until and not self.is_done():
+            try:
+                with dial(self._url, open_timeout=2) as socket:
+                    self._speak(socket)
+            except (WebSocketException, OSError):
+                time.sleep(0.05)
+
+    def is_done(self) -> bool:
+        return self.ending and self.acknowledged == set(self.sent)
+
+    def _speak(self, socket: Any) -> None:
+        hello = {"type": "hello", "protocol": 1, "client": "test"}
+        if self.welcomes:
+            hello["session"] = self.welcomes[0]["session"]
+        socket.send(json.dumps(hello | {"capabilities": [self._capability]}))
+        welcome = json.loads(socket.recv(timeout=20))
+        self.welcomes.append(welcome)
+        if self._capability == "subscribe":
+            socket.send(json.dumps({"type": "subscribe"}))
+        else:
+            stored = welcome.get("last_event_id")
+            for event_id in self.sent[self.sent.index(stored) + 1 if stored else 0 :]:
+                socket.send(encode_event(heartbeat(event_id)))
+        while not self.is_done():
+            if self._capability == "events" and not self.ending:
+                self.sent.append(f"e{len(self.sent):05}")
+                socket.send(encode_event(heartbeat(self.sent[-1])))
+            try:
+                said = json.loads(socket.recv(timeout=0.02))
+            except TimeoutError:
+                continue
+            if said["type"] == "ack":
+                self.acknowledged.update(said["event_ids"])
+            elif said["type"] == "events":
+                self.heard += [(it["position"], it["event"]["event_id"]) for it in said["events"]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_sessions_with_mcp_go_on_through_deployments(
+    appliance: Appliance, home: Home, tmp_path: Path
+) -> None:
+    row = appliance.service("mcp")
+    assert row.health is not None
+    patient = row.health.model_copy(update={"start_s": 60, "interval_s": 0.5, "timeout_s": 5})
+    services = {**appliance.services, "mcp": row.model_copy(update={"health": patient})}
+    quick = appliance.deploy.model_copy(update={"settle_s": 0.5})
+    changed = appliance.model_copy(update={"services": services, "deploy": quick})
+    site = Site(changed, None, ["mcp"], home, tmp_path)
+    url = changed.url("mcp", "websocket", scheme="ws")
+    writer, reader = Client(url, "events"), Client(url, "subscribe")
+
+    async def test() -> None:
+        for client in (reader, writer):
+            client.start()
+            while not client.welcomes:
+                await asyncio.sleep(0.05)
+        for flush_ms in (100, 150):
+            before = len(writer.acknowledged)
+            while len(writer.acknowledged) < before + 20:
+                await asyncio.sleep(0.05)
+            site.write(flush_ms=flush_ms)
+            await asyncio.to_thread(site.deploy)
+        writer.ending = True
+        await asyncio.to_thread(writer.join)
+        async with asyncio.timeout(20):
+            while len(reader.heard) < len(writer.sent):
+                await asyncio.sleep(0.05)
+        reader.ending = True
+        await asyncio.to_thread(reader.join)
+
+    try:
+        site.run(test)
+    finally:
+        for client in (writer, reader):
+            client.ending, client.sent = True, list(client.acknowledged)
+    assert site.current() == 2
+    for client in (writer, reader):
+        first, *later = client.welcomes
+        assert first["resumed"] is False
+        assert len(later) >= 2  # each deployment restarted mcp
+        assert {(it["resumed"], it["session"]) for it in later} == {(True, first["session"])}
+    log = open_log(home, read_only=True)
+    stored = [entry.event.event_id for entry in log.read(limit=1_000_000)]
+    log.close()
+    # Nothing is lost and nothing there twice, in the log and for who reads along.
+    assert stored == [f"e{number:05}" for number in range(len(stored))]
+    assert stored == sorted(writer.acknowledged)
+    assert reader.heard == list(enumerate(stored, 1))
