@@ -291,10 +291,11 @@ def configure(
             num_epochs=share.epochs,
             lr=rate,
             gamma=GAMMA,
-            lambda_=0.95,
+            lambda_=0.96,
             clip_param=0.2,
             vf_clip_param=1000.0,
-            vf_loss_coeff=0.5,
+            # Values share the trunk with the policy, and their errors are the larger ones by far.
+            vf_loss_coeff=0.05,
             entropy_coeff=Exploration().coefficient,
             use_kl_loss=False,
             grad_clip=0.5,
