@@ -50,6 +50,9 @@ let
       network
     ] ++ map toString ports;
     inherit user;
+    # It is asked for the health of the others, by this host's table.
+    environment = { inherit (cfg.lib.environment) JIMBOT_TABLE; };
+    volumes = [ "${cfg.tableFile}:${cfg.tableFile}:ro" ];
     ports = map (port: "127.0.0.1:${port}:${port}") published;
     extraOptions = closed ++ [
       "--network=jimbot"

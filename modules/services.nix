@@ -1,5 +1,10 @@
 # JimBot's own services as systemd units, the user they run as, and what they may do.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
@@ -92,7 +97,11 @@ in
     };
     users.groups.${identity.user}.gid = identity.id;
 
-    environment.systemPackages = [ cfg.package ];
+    # restic is what `jimbot backup` and `jimbot restore` call.
+    environment.systemPackages = [
+      cfg.package
+      pkgs.restic
+    ];
     # So that the command line speaks of this host's appliance.
     environment.sessionVariables = lib.mapAttrs (_: lib.mkDefault) {
       inherit (cfg.lib.environment) JIMBOT_HOME JIMBOT_TABLE JIMBOT_ENVIRONMENT;

@@ -183,6 +183,7 @@ def test_containers_share_one_network_and_publish_on_loopback(
     assert contained["failed"] == []
     containers = dict(contained["containers"])
     network = containers.pop("jimbot-network")
+    assert f"{network['environment']['JIMBOT_TABLE']}:ro" in network["volumes"][0]
     assert all(port.startswith("127.0.0.1:") for port in network["ports"])
     websocket = table.services["mcp"].ports["websocket"]
     assert f"127.0.0.1:{websocket}:{websocket}" in network["ports"]
