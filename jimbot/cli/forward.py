@@ -1,4 +1,4 @@
-"""`jimbot forward`: leads into a closed network, as the first container of one does."""
+"""`jimbot forward`: leads into a closed network and out of one, from either side."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from jimbot.cli import Options
+
 
 @click.command(name="forward")
 @click.argument("entrance")
@@ -14,21 +16,53 @@ import click
 @click.option(
     "--out",
     type=click.IntRange(1, 65535),
-    help="A port of loopback that leads to its socket in the folder: the way out.",
+    help="The way out: a port of the closed loopback, which leads to its socket in the folder.",
 )
-def command(entrance: str, ports: tuple[int, ...], out: int | None) -> None:
+@click.option(
+    "--outside",
+    is_flag=True,
+    help="From the other side: this machine's ports lead to sockets in the folder.",
+)
+@click.option(
+    "--for",
+    "services",
+    multiple=True,
+    metavar="SERVICE",
+    help="With --outside: whose servers the way out leads to, and to no other.",
+)
+@click.pass_obj
+def command(
+    options: Options,
+    entrance: str,
+    ports: tuple[int, ...],
+    out: int | None,
+    outside: bool,
+    services: tuple[str, ...],
+) -> None:
     """Lead to each of PORTS of loopback, until SIGTERM: from PORT.sock in the folder ENTRANCE, or
     from the same port of the address ENTRANCE."""
-    if out is not None and "/" not in entrance:
-        raise click.UsageError("--out leads into a folder; ENTRANCE is an address")
+    if (out is not None or outside) and "/" not in entrance:
+        raise click.UsageError("--out and --outside want a folder; ENTRANCE is an address")
+    if services and not (outside and out):
+        raise click.UsageError("--for says whom --outside --out leads to")
     from jimbot.operations import forward
+    from jimbot.operations.outside import servers
     from jimbot.service import stop_event
+
+    folder = Path(entrance)
+    table = options.appliance if services else None
+    for name in services:
+        table.service(name)
 
     async def run() -> None:
         stop = stop_event()
-        if "/" in entrance:
-            await forward.inwards(Path(entrance), ports)
-            await forward.outwards(Path(entrance), [out] if out else [])
+        if outside:
+            await forward.outwards(folder, ports)
+            if out:
+                await forward.exits(folder, out, lambda: servers(table, options.home, services))
+        elif "/" in entrance:
+            await forward.inwards(folder, ports)
+            await forward.outwards(folder, [out] if out else [])
         else:
             await forward.onwards(entrance, ports)
         await stop.wait()

@@ -20,18 +20,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 from jimbot import __version__
-from jimbot.analytics.alerts import deliver
 from jimbot.appliance import Appliance, Home
 from jimbot.appliance.containers import RAY_HEAD, SERVERS, WAY_OUT
 from jimbot.appliance.images import reference
-from jimbot.operations import forward, health, process, shares
+from jimbot.operations import forward, health, outside, process, shares
 from jimbot.operations.errors import OperationError
+from jimbot.operations.outside import ALERTS, GATEWAY
 from jimbot.operations.runtime import Release
 
 Engine = Literal["podman", "docker"]
-GATEWAY: Final = "claude"
-ALERTS: Final = "analytics"
-"""These two speak with other machines."""
 
 _CALL_S: Final = 60.0
 # Of the container that leads to the services' ports: its memory, and its sockets' folder inside.
@@ -207,12 +204,7 @@ class Containers:
 
     def _servers(self) -> set[str]:
         """Whom the services may reach outside, each `HOST:PORT`; webhooks change while they run."""
-        table, found = self._appliance, set[str]()
-        if GATEWAY in self._services:
-            found |= table.claude.servers
-        if ALERTS in self._services:
-            found |= deliver.servers(self._home, table.alerts.delivery)
-        return found
+        return outside.servers(self._appliance, self._home, self._services)
 
     def _jimbot(self, name: str) -> list[str]:
         if name == "network":
