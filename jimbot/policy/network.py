@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jimbot.policy import layout
+from jimbot.policy.arrange import arranged
 from jimbot.policy.features import Observer
 from jimbot.policy.weights import Header, Weights, read
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Rows that only select a card or turn a page which one decision may take before it has to act.
 PREPARATIONS: Final = 12
+# Cards that are moved to the front of a hand before it is played, at most: see `arrange`.
+MOVES: Final = 2
 
 _BLOCK_OF_ROW: Final = np.array(layout.BLOCK_OF_ROW)
 _TOGGLES: Final = range(layout.TOGGLE_CARD, layout.TOGGLE_CARD + layout.CARD_SLOTS)
@@ -95,7 +98,8 @@ class NetworkPolicy:
     """Takes the row that the network scores highest.
 
     `confidence` is the chance that the trained policy, drawing by its softmax, would have taken
-    the same rows: of the row that acts, times those of the rows that prepared it.
+    the same rows: of the row that acts, times those of the rows that prepared it. Where a play
+    scores more with another card in front, that card is moved first.
 
     Args:
         file: what `jimbot export` has written.
@@ -121,8 +125,22 @@ class NetworkPolicy:
         self.confidence = 0.0
         self._network = Network(weights)
         self._observer = Observer(foresight=True)
+        # The hand that cards were moved in last, and how often.
+        self._hand: tuple[str, int, int, int] | None = None
+        self._moves = 0
 
     def act(self, run: Run) -> Action:
+        action = self._best_action(run)
+        hand = (run.seed, run.round, run.hands_left, run.discards_left)
+        if hand != self._hand:
+            self._hand, self._moves = hand, 0
+        if self._moves < MOVES:
+            moved = arranged(run, action)
+            self._moves += moved is not action
+            return moved
+        return action
+
+    def _best_action(self, run: Run) -> Action:
         observer = self._observer
         observer.forget()
         chance = 1.0
