@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 RAY_HEAD = "JIMBOT_RAY_HEAD"
 """`HOST:PORT` of Ray's head, for the services of training: containers see nothing of each other's
 processes, so that Ray is several nodes there."""
+RAY_ADDRESS = "JIMBOT_RAY_ADDRESS"
+"""The address at which other machines reach this one's Ray; loopback where there are none."""
+EVENTS = "JIMBOT_EVENTS"
+"""mcp's WebSocket as those see it who play games on other machines."""
 WAY_OUT = "JIMBOT_WAY_OUT"
 """The address of the proxy that leads out of a closed network, for alerts' webhooks."""
 

@@ -26,6 +26,8 @@ class Kubernetes(_Row):
     """`registry` comes before our images' names; `storage_class` is the cluster's own if empty.
 
     `spot_label` and its value are on nodes that may be taken away, and the taint on them.
+    `autoscaler` is an image of Ray's own, with the tag `ray_version`: KubeRay starts its autoscaler
+    through a shell.
     """
 
     registry: str
@@ -35,4 +37,5 @@ class Kubernetes(_Row):
     spot_value: str
     spot_workers: Annotated[int, Field(ge=0, description="at most, beside the steady ones")]
     ray_version: str
+    autoscaler: str
     backup_schedule: Annotated[str, Field(description="cron; it makes whichever kind is due")]

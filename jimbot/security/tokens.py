@@ -41,6 +41,8 @@ _NOBODY: Final = "0" * 64
 _OLD: Final = "mcp-tokens"
 _SERVICE: Final = "jimbot's own"
 _SERVICE_FILE: Final = "tokens.service"
+# Where a cluster hands it over (jimbot/appliance/render/kubernetes.py).
+_GIVEN: Final = Path("/run/secrets/jimbot-own/token")
 # What our own services and commands need among each other.
 _SERVICE_SCOPES: Final[tuple[Scope, ...]] = (
     "events:write", "decisions", "figures:read", "alerts:write", "keys:write",
@@ -240,12 +242,13 @@ def revoke(home: Home, security: Security, name: str) -> Token:
 
 
 def own(home: Home) -> str | None:
-    """The token of JimBot's own services and commands; None where tokens are off.
+    """The token of JimBot's own services and commands, handed over or the home's; None where
+    tokens are off.
 
     Raises:
         SecretError: it cannot be read.
     """
-    path = home.path / "secrets" / _SERVICE_FILE
+    path = _GIVEN if _GIVEN.exists() else home.path / "secrets" / _SERVICE_FILE
     return files.read(path) if path.exists() else None
 
 

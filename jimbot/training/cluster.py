@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from jimbot.appliance import Appliance, Home
-from jimbot.appliance.containers import RAY_HEAD
+from jimbot.appliance.containers import RAY_ADDRESS, RAY_HEAD
 from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
 from jimbot.security.errors import SecretError
@@ -91,6 +91,11 @@ def several() -> bool:
 def together(appliance: Appliance) -> bool:
     """Whether whoever plays games reaches this machine's loopback, and mcp on it."""
     return head(appliance).startswith(f"{NODE_IP}:")
+
+
+def address() -> str:
+    """Where this machine's Ray listens: on loopback, or where others are to reach it."""
+    return os.environ.get(RAY_ADDRESS) or NODE_IP
 
 
 def head(appliance: Appliance) -> str:

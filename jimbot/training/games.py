@@ -1,17 +1,27 @@
-"""Simulated games on their way into the event log: one outbox for each process that plays."""
+"""Simulated games on their way into the event log: one outbox for each process that plays.
+
+Where mcp is reached as by this machine's services, the driver says so. A runner on another machine
+is told by $JIMBOT_EVENTS, and has a token.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from jimbot.appliance import Home, load
+from jimbot.appliance.containers import EVENTS
 from jimbot.env.environment import BalatroEnv
 from jimbot.env.reward import ANTES
 from jimbot.events.games import GameRecorder
 from jimbot.game import Run
 from jimbot.mcp.client import EventClient
+from jimbot.security import tokens
+
+_log = logging.getLogger(__name__)
 
 _outboxes: dict[str, EventClient] = {}
 
@@ -65,6 +75,27 @@ class Gatherer:
         return _Sent(run, self._client, keep=keep)
 
 
+class Way(NamedTuple):
+    """Where games go: mcp's address, the journal's directory, and one in how many is kept whole."""
+
+    url: str
+    journal: str
+    record_one_in: int
+
+
+def _way(context: dict[str, Any]) -> Way | None:
+    if url := context.get("events"):
+        return Way(url, context["journal"], context["record_one_in"])
+    if not (url := os.environ.get(EVENTS)):
+        return None
+    home = Home.default()
+    if tokens.own(home) is None:
+        # mcp would let nobody in, and what waits for it would hold up the games in the end.
+        _log.warning("games of this process leave no record: there is no token for %s", url)
+        return None
+    return Way(url, str(home.acknowledged), load().training.record_one_in)
+
+
 _gatherers: dict[str, Gatherer] = {}
 
 # What this process's games are played for (see `curriculum`), and how many ended and were won.
@@ -113,15 +144,15 @@ def make_env(context: dict[str, Any]) -> BalatroEnv:
 
     Args:
         context: `deck`, `stake`, and for games that shall be kept `events`, `journal` and
-            `record_one_in`.
+            `record_one_in`; without them $JIMBOT_EVENTS says where they go, if it is set.
     """
     first = (context["stake"], ANTES)
     follow = None
-    if url := context.get("events"):
+    if way := _way(context):
         # One for all environments of the process, so that "one in N" counts them together.
-        if url not in _gatherers:
-            _gatherers[url] = Gatherer(url, context["journal"], context["record_one_in"])
-        follow = _gatherers[url]
+        if way.url not in _gatherers:
+            _gatherers[way.url] = Gatherer(*way)
+        follow = _gatherers[way.url]
     return TalliedEnv(
         context["deck"],
         context["stake"],

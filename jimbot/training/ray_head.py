@@ -1,4 +1,5 @@
-"""The ray-head service: Ray's control store and this machine's node, on loopback alone."""
+"""The ray-head service: Ray's control store and this machine's node, on loopback, or on a cluster
+where the others reach it ($JIMBOT_RAY_ADDRESS)."""
 
 from __future__ import annotations
 
@@ -52,10 +53,10 @@ def _check_free(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((cluster.NODE_IP, port))
+            probe.bind((cluster.address(), port))
         except OSError as error:
             raise TrainingError(
-                f"Ray cannot listen on {cluster.NODE_IP}:{port}: {error.strerror}",
+                f"Ray cannot listen on {cluster.address()}:{port}: {error.strerror}",
                 hint=f"Stop what uses it (ss -ltnp sport = :{port}), or change ray-head's port"
                 " in the table",
             ) from error
@@ -72,7 +73,7 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
         """`ray start --head` without the dashboard (110 MB), which cannot be left out there.
 
         Nor can its proxy for remote clients (90 MB) and the command's own process (200 MB), and
-        it would replace 127.0.0.1 by an address that other machines reach.
+        it would replace 127.0.0.1 by an address of its own choice.
         """
 
         def start_api_server(self, **_: object) -> None:
@@ -81,7 +82,7 @@ def _start(appliance: Appliance, home: Home, profile_name: str, port: int, scrat
     profile = appliance.profiles[profile_name]
     workers_mb = appliance.service("ray-worker").memory_mb * profile.memory_scale
     parameters = RayParams(
-        node_ip_address=cluster.NODE_IP,
+        node_ip_address=cluster.address(),
         gcs_server_port=port,
         # The learner computes outside Ray's accounts.
         num_cpus=0 if cluster.several() else profile.training.env_runners,

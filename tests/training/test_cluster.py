@@ -89,6 +89,9 @@ def test_the_heads_address_comes_from_the_table_or_from_outside(
     assert cluster.head(appliance) == "jimbot-ray-head-svc:6379"
     assert cluster.several()
     assert not cluster.together(appliance)
+    assert cluster.address() == "127.0.0.1"
+    monkeypatch.setenv("JIMBOT_RAY_ADDRESS", "10.1.2.3")
+    assert cluster.address() == "10.1.2.3"
     monkeypatch.setenv("JIMBOT_RAY_HEAD", "jimbot-ray-head-svc")
     with pytest.raises(TrainingError, match="JIMBOT_RAY_HEAD"):
         cluster.head(appliance)

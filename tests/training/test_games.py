@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jimbot.appliance import Home
 from jimbot.env.environment import BalatroEnv
 from jimbot.events.event import Event
 from jimbot.events.payloads import GAME_FINISHED, GAME_STARTED, validate
+from jimbot.security import tokens
 from jimbot.training import games
 
 
@@ -70,6 +73,35 @@ def test_an_environment_alone_sends_nothing(outbox: Outbox) -> None:
     finish_games(env, 1)
     assert (env.run.deck, env.run.stake) == ("Blue", "Red")
     assert outbox.events == []
+
+
+def test_on_another_machine_it_goes_where_it_is_told_and_may(
+    outbox: Outbox, home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[tuple[str, Path]] = []
+
+    def client(url: str, journal: Path) -> Outbox:
+        asked.append((url, journal))
+        return outbox
+
+    monkeypatch.setattr(games, "EventClient", client)
+    monkeypatch.setenv("JIMBOT_HOME", str(home.path))
+    monkeypatch.setenv("JIMBOT_EVENTS", "wss://mcp:8765")
+    context: dict[str, Any] = {"deck": "Red", "stake": "White"}
+    finish_games(games.make_env(context), 1)
+    assert asked == []
+    assert "there is no token for wss://mcp:8765" in caplog.text
+    token = home.path / "token"
+    token.touch(mode=0o600)
+    token.write_text("jbt_x_y\n")
+    monkeypatch.setattr(tokens, "_GIVEN", token)
+    finish_games(games.make_env(context), 2)
+    assert asked == [("wss://mcp:8765", home.acknowledged)]
+    finished = [event.payload for event in outbox.events if event.type == GAME_FINISHED]
+    assert [payload["recorded"] for payload in finished] == [True, False]
+    # A driver that says where has the last word.
+    games.make_env(CONTEXT)
+    assert asked[-1][0] == CONTEXT["events"]
 
 
 def test_closing_delivers_what_waits(outbox: Outbox) -> None:

@@ -2,8 +2,8 @@
 
 mcp, analytics, the gateway and the trainer share a pod, since they speak over loopback and share
 the home; each server has a pod of its own; Ray's workers come and go, some of them on nodes that
-may be taken away at any time. The trainer joins Ray's head by a node of its own. Nothing may talk
-to anything but what is named here.
+may be taken away at any time. The trainer joins Ray's head by a node of its own. Workers put their
+games into the log through mcp's Service. Nothing may talk to anything but what is named here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from jimbot.appliance.containers import RAY_HEAD, SERVERS
+from jimbot.appliance.containers import EVENTS, RAY_ADDRESS, RAY_HEAD, SERVERS
 from jimbot.appliance.model import Appliance, HealthCheck, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -24,6 +24,10 @@ _TABLE, _TABLE_FILE = "jimbot-table", "appliance.toml"
 # What a person makes, once: `kubectl create secret generic …`; docs/scale-out.md tells the keys.
 _SECRETS = "jimbot-secrets"
 _BACKUP = "jimbot-backup"
+_WORKERS = "jimbot-ray-worker"
+_OWN = f"{containers.SECRETS}/jimbot-own"
+# Else KubeRay starts Ray by `ray start`, through a shell; our images have neither.
+_OWN_COMMANDS = {"ray.io/overwrite-container-cmd": "true"}
 
 Manifest = dict[str, Any]
 
@@ -96,15 +100,9 @@ def appliance_pod(appliance: Appliance, environment: str) -> list[Manifest]:
             {"name": "secrets", "secret": {"secretName": _SECRETS, "optional": True}},
             _shared(appliance),
             {"name": "ray", "emptyDir": {}},
+            _secret_volume("own", _SECRETS, {"jimbot-own-token": "token"}),
             # KubeRay makes it; until it has, the trainer is refused, and the others run.
-            {
-                "name": "ray-token",
-                "secret": {
-                    "secretName": _RAY,
-                    "optional": True,
-                    "items": [{"key": "auth_token", "path": "token"}],
-                },
-            },
+            _ray_token(),
         ],
     }
     websocket = appliance.service("mcp").ports["websocket"]
@@ -126,6 +124,12 @@ def ray_head(appliance: Appliance, environment: str) -> str:
     """`HOST:PORT` of Ray's head, by the Service that KubeRay makes for it."""
     port = appliance.service("ray-head").ports["gcs"]
     return f"{_RAY}-head-svc.{namespace(environment)}.svc:{port}"
+
+
+def events(appliance: Appliance, environment: str) -> str:
+    """mcp's WebSocket as other pods reach it."""
+    port = appliance.service("mcp").ports["websocket"]
+    return f"wss://{_APP}.{namespace(environment)}.svc:{port}"
 
 
 def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
@@ -163,13 +167,15 @@ def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
 
 def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
     """Ray by KubeRay: a head that runs no games, steady workers, and workers on spot nodes. What
-    learns is the trainer, which has the GPU."""
+    learns is the trainer, which has the GPU. Pods run our services; `rayStartParams` say the same
+    to KubeRay's autoscaler."""
     cluster = appliance.kubernetes
     least, most = getattr(appliance.environments, environment).workers
     shared = appliance.object_store_mb
     head = appliance.service("ray-head")
     worker = appliance.service("ray-worker")
     cores = appliance.groups["training"].cores
+    runners = appliance.profiles[containers.whole(appliance)].training.env_runners
     spot = {
         "nodeSelector": {cluster.spot_label: cluster.spot_value},
         "tolerations": [
@@ -188,6 +194,37 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
             # KubeRay's autoscaler, which lives beside the head, asks Kubernetes for workers.
             del defaults["automountServiceAccountToken"]
         resources = {"cpu": f"{cpu:g}", "memory": f"{row.memory_mb + shared}Mi"}
+        told = [
+            *_environment(appliance, environment),
+            {"name": RAY_HEAD, "value": ray_head(appliance, environment)},
+            {"name": RAY_ADDRESS, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        ]
+        mounts = {
+            "home": containers.HOME,
+            "table": "/etc/jimbot",
+            "shared": _SHARED,
+            "tmp": "/tmp",
+            "ray-token": f"{containers.SECRETS}/ray",
+        }
+        volumes = [
+            # What outlives a pod is in the appliance's home.
+            {"name": "home", "emptyDir": {}},
+            _table_volume(),
+            _shared(appliance),
+            # Ray keeps its session, its logs and spilled objects there.
+            {"name": "tmp", "emptyDir": {}},
+            _ray_token(),
+        ]
+        if name == "ray-worker":
+            told += [
+                {"name": EVENTS, "value": events(appliance, environment)},
+                {"name": "SSL_CERT_FILE", "value": f"{_OWN}/authority"},
+            ]
+            mounts["own"] = _OWN
+            keys = {"token": "token", "authority": "authority"}
+            volumes.append(_secret_volume("own", _WORKERS, keys))
+        read_only = ("table", "ray-token", "own")
+        assert row.health is not None
         return {
             "metadata": {"labels": _labels(_RAY, environment)},
             "spec": {
@@ -197,19 +234,24 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
                     {
                         "name": name,
                         "image": containers.image(appliance, row.image, cluster.registry),
+                        "args": list(row.command),
+                        "env": told,
+                        "ports": [
+                            {"name": label, "containerPort": port}
+                            for label, port in row.ports.items()
+                        ],
                         "resources": {"requests": resources, "limits": resources},
                         "volumeMounts": [
-                            {"name": "shared", "mountPath": _SHARED},
-                            {"name": "tmp", "mountPath": "/tmp"},
+                            {"name": each, "mountPath": path}
+                            | ({"readOnly": True} if each in read_only else {})
+                            for each, path in mounts.items()
                         ],
                         "securityContext": _closed(),
+                        # KubeRay's own would ask Ray's dashboard, which is left out.
+                        **_probes(row.health, _network_probe(row, row.health)),
                     }
                 ],
-                "volumes": [
-                    _shared(appliance),
-                    # Ray keeps its session, its logs and spilled objects there.
-                    {"name": "tmp", "emptyDir": {}},
-                ],
+                "volumes": volumes,
             },
         }
 
@@ -219,7 +261,10 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
             "replicas": low,
             "minReplicas": low,
             "maxReplicas": high,
-            "rayStartParams": {"object-store-memory": str(shared << 20)},
+            "rayStartParams": {
+                "num-cpus": str(runners),
+                "object-store-memory": str(shared << 20),
+            },
             "template": pod("ray-worker", worker, max(cores / 2, 1), extra),
         }
 
@@ -228,11 +273,22 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
     return {
         "apiVersion": "ray.io/v1",
         "kind": "RayCluster",
-        "metadata": _metadata(_RAY, environment),
+        "metadata": _metadata(_RAY, environment) | {"annotations": _OWN_COMMANDS},
         "spec": {
             "rayVersion": cluster.ray_version,
             "enableInTreeAutoscaling": True,
-            "autoscalerOptions": {"upscalingMode": "Default", "idleTimeoutSeconds": 300},
+            "autoscalerOptions": {
+                "image": f"{cluster.autoscaler}:{cluster.ray_version}",
+                "upscalingMode": "Default",
+                "idleTimeoutSeconds": 300,
+                # It is at home as the user whom its image was made for, and writes there.
+                "securityContext": {
+                    "runAsUser": 1000,
+                    "runAsGroup": 100,
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            },
             "authOptions": {"mode": "token"},
             "headGroupSpec": {
                 "serviceType": "ClusterIP",
@@ -473,6 +529,7 @@ def _ours(appliance: Appliance, name: str, row: Service, environment: str) -> Ma
             {"name": "home", "mountPath": containers.HOME},
             {"name": "table", "mountPath": "/etc/jimbot", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "own", "mountPath": _OWN, "readOnly": True},
         ],
         "securityContext": _closed(),
     }
@@ -579,6 +636,16 @@ def _shared(appliance: Appliance) -> Manifest:
     """For Ray's object store."""
     size = f"{appliance.object_store_mb}Mi"
     return {"name": "shared", "emptyDir": {"medium": "Memory", "sizeLimit": size}}
+
+
+def _ray_token() -> Manifest:
+    return _secret_volume("ray-token", _RAY, {"auth_token": "token"})
+
+
+def _secret_volume(name: str, secret: str, keys: dict[str, str]) -> Manifest:
+    """Keys of a secret as files; none while there is no such secret."""
+    items = [{"key": key, "path": path} for key, path in keys.items()]
+    return {"name": name, "secret": {"secretName": secret, "optional": True, "items": items}}
 
 
 def _table_volume() -> Manifest:

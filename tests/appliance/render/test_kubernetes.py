@@ -12,6 +12,7 @@ import yaml
 
 from jimbot.appliance import Appliance
 from jimbot.appliance.render import kubernetes, render
+from jimbot.security import tokens
 from jimbot.training import cluster as joining
 
 ENVIRONMENTS = ("development", "staging", "production")
@@ -223,6 +224,76 @@ def test_the_ray_cluster_says_what_kuberay_asks(served: Appliance) -> None:
     spot = groups[1]["template"]["spec"]
     assert spot["tolerations"][0]["key"] == served.kubernetes.spot_label
     assert spot["nodeSelector"] == {served.kubernetes.spot_label: served.kubernetes.spot_value}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_rays_pods_run_our_services_without_a_shell(served: Appliance, environment: str) -> None:
+    cluster = the(manifests(served, environment), "RayCluster", "jimbot-ray")
+    # By it KubeRay leaves commands alone; it does not say so in templates.
+    assert cluster["metadata"]["annotations"] == {"ray.io/overwrite-container-cmd": "true"}
+    spec = cluster["spec"]
+    head, *workers = spec["headGroupSpec"], *spec["workerGroupSpecs"]
+    for group, name in ((head, "ray-head"), *((each, "ray-worker") for each in workers)):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        row = served.service(name)
+        assert "command" not in container  # the image's: jimbot
+        assert container["args"] == list(row.command)
+        told = {each["name"]: each for each in container["env"]}
+        assert told["JIMBOT_RAY_HEAD"]["value"] == kubernetes.ray_head(served, environment)
+        address = told["JIMBOT_RAY_ADDRESS"]["valueFrom"]["fieldRef"]["fieldPath"]
+        assert address == "status.podIP"
+        # KubeRay's probes go to a dashboard; ours to what the service listens on.
+        assert row.health is not None
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["tcpSocket"] == {"port": row.ports[row.health.port]}
+        mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+        assert set(mounts) == {each["name"] for each in pod["volumes"]}
+        assert f"{mounts['ray-token']}/token" == str(joining._GIVEN)
+        assert told["JIMBOT_HOME"]["value"] == mounts["home"]
+        assert told["JIMBOT_TABLE"]["value"].startswith(mounts["table"])
+    profile = served.profiles[told["JIMBOT_PROFILE"]["value"]]
+    # What KubeRay's autoscaler counts on is what a worker brings.
+    assert {each["rayStartParams"]["num-cpus"] for each in workers} == {
+        str(profile.training.env_runners)
+    }
+    image = spec["autoscalerOptions"]["image"]
+    assert image == f"docker.io/rayproject/ray:{served.kubernetes.ray_version}"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_workers_put_their_games_into_the_log(served: Appliance, environment: str) -> None:
+    found = manifests(served, environment)
+    service = the(found, "Service", "jimbot")
+    (port,) = [each["port"] for each in service["spec"]["ports"]]
+    spec = the(found, "RayCluster", "jimbot-ray")["spec"]
+    for group in spec["workerGroupSpecs"]:
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        told = {each["name"]: each.get("value") for each in container["env"]}
+        host = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+        assert told["JIMBOT_EVENTS"] == f"wss://{host}:{port}"
+        (own,) = [each["secret"] for each in pod["volumes"] if each["name"] == "own"]
+        # A token that may do no more, and not the secrets of the appliance.
+        assert (own["secretName"], own["optional"]) == ("jimbot-ray-worker", True)
+        (path,) = [m["mountPath"] for m in container["volumeMounts"] if m["name"] == "own"]
+        files = {f"{path}/{each['path']}" for each in own["items"]}
+        assert files == {str(tokens._GIVEN), told["SSL_CERT_FILE"]}
+    (head,) = spec["headGroupSpec"]["template"]["spec"]["containers"]
+    assert "JIMBOT_EVENTS" not in {each["name"] for each in head["env"]}
+    # They may speak with it.
+    ray = the(found, "NetworkPolicy", "jimbot-ray")["spec"]
+    app = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "jimbot"}}}
+    assert any(app in rule.get("to", ()) for rule in ray["egress"])
+
+
+def test_our_own_programs_have_a_token_where_it_is_handed_over(served: Appliance) -> None:
+    pod = the(manifests(served, "production"), "StatefulSet", "jimbot")["spec"]["template"]["spec"]
+    (own,) = [each["secret"] for each in pod["volumes"] if each["name"] == "own"]
+    assert own["items"] == [{"key": "jimbot-own-token", "path": "token"}]
+    for container in pod["containers"]:
+        (path,) = [m["mountPath"] for m in container["volumeMounts"] if m["name"] == "own"]
+        assert f"{path}/token" == str(tokens._GIVEN)
 
 
 def test_budgets_let_workers_go_one_by_one_and_keep_the_rest(served: Appliance) -> None:
