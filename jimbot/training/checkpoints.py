@@ -107,12 +107,16 @@ def save(
 
 def newest(directory: Path) -> Path | None:
     """The newest checkpoint that is whole; damaged ones are passed over with a warning."""
+    return next(whole(directory), None)
+
+
+def whole(directory: Path) -> Iterator[Path]:
+    """The checkpoints that are whole, newest first; each is checked when it is its turn."""
     for path in _all(directory):
         if problem := damage(path):
             _log.warning("checkpoint %s is damaged and was passed over: %s", path.name, problem)
-            continue
-        return path
-    return None
+        else:
+            yield path
 
 
 def damage(path: Path) -> str:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from jimbot.policy import weights
 from jimbot.training import checkpoints
@@ -43,16 +47,49 @@ class Exported:
     size: int  # bytes
 
 
-def export(checkpoint: Path, file: Path, seal: checkpoints.Seal | None = None) -> Exported:
+def export(
+    checkpoint: Path,
+    file: Path,
+    seal: checkpoints.Seal | None = None,
+    *,
+    mean_with: Sequence[Path] = (),
+) -> Exported:
     """Write the policy of a checkpoint to a file, whole or not at all.
 
     Args:
         seal: opens a checkpoint that is encrypted.
+        mean_with: other checkpoints of the same training; what is written is the mean of them all.
+            It plays better than the last one where what a training still does is mostly noise.
 
     Raises:
-        TrainingError: the checkpoint is damaged or of another kind; `file` is as it was.
+        TrainingError: a checkpoint is damaged or of another kind; `file` is as it was.
         PolicyFileError: the file cannot be written.
     """
+    state, progress = _read(checkpoint, seal)
+    states = [state]
+    for path in mean_with:
+        other, its = _read(path, seal)
+        if its["run"] != progress["run"]:
+            raise TrainingError(
+                f"{path} and {checkpoint} are of two trainings",
+                hint="Leave --mean away, or name fewer checkpoints",
+            )
+        states.append(other)
+    if mean_with:
+        state = {
+            name: np.stack([each[name] for each in states]).mean(0, np.float64).astype(np.float32)
+            for name in state
+        }
+    header = weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
+    data = weights.pack(state, header)
+    weights.write(file, data)
+    return Exported(file, checkpoint, header, len(data))
+
+
+def _read(
+    checkpoint: Path, seal: checkpoints.Seal | None
+) -> tuple[weights.Weights, dict[str, Any]]:
+    """The weights of a checkpoint, found to be of the network's shapes, and its progress."""
     if not checkpoint.is_dir():
         raise TrainingError(f"there is no checkpoint {checkpoint}", hint=_ANOTHER)
     if problem := checkpoints.damage(checkpoint):
@@ -61,7 +98,7 @@ def export(checkpoint: Path, file: Path, seal: checkpoints.Seal | None = None) -
         with checkpoints.opened(checkpoint, seal) as directory:
             progress = json.loads((directory / PROGRESS).read_text())
             state = _Arrays(io.BytesIO((directory / MODULE).read_bytes())).load()
-        header = weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
+        weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
         problem = weights.flaw(state)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, EOFError) as error:
         raise TrainingError(
@@ -73,19 +110,23 @@ def export(checkpoint: Path, file: Path, seal: checkpoints.Seal | None = None) -
         ) from error
     if problem:
         raise TrainingError(f"the weights in {checkpoint} cannot be used: {problem}", hint=_ANOTHER)
-    data = weights.pack(dict(state), header)
-    weights.write(file, data)
-    return Exported(file, checkpoint, header, len(data))
+    return dict(state), progress
 
 
-def newest(directory: Path) -> Path:
-    """The newest whole checkpoint.
+def newest(directory: Path, count: int = 1) -> list[Path]:
+    """The newest whole checkpoints, newest first.
 
     Raises:
-        TrainingError: there is none.
+        TrainingError: there are not so many.
     """
-    if found := checkpoints.newest(directory):
+    found = list(islice(checkpoints.whole(directory), count))
+    if len(found) == count:
         return found
+    if found:
+        raise TrainingError(
+            f"there are {len(found)} whole checkpoints in {directory}, not {count}",
+            hint=f"Take the mean of those: jimbot export --mean {len(found)}",
+        )
     raise TrainingError(
         f"there is no whole checkpoint in {directory}",
         hint="Train first, for a minute or more: jimbot up",

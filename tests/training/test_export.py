@@ -137,6 +137,30 @@ def test_weights_that_rllib_has_saved_are_read(home: Home, tmp_path: Path) -> No
         assert (written[name] == array).all(), name
 
 
+def test_the_mean_of_the_newest_checkpoints_is_written(home: Home) -> None:
+    states = [untrained(seed) for seed in range(3)]
+    for steps, state in enumerate(states, 1):
+        checkpoint(home, steps, state)
+    export_command(home, "--mean", "2")
+    written, header = weights.read(home.path / FILE_NAME)
+    assert header.policy == "ppo-3"
+    for name, array in written.items():
+        assert np.allclose(array, (states[1][name] + states[2][name]) / 2, atol=1e-7), name
+
+
+def test_what_has_no_mean_is_refused(home: Home) -> None:
+    file = home.path / FILE_NAME
+    first = checkpoint(home, 1, untrained(1))
+    with pytest.raises(TrainingError, match=r"1 whole checkpoints .* not 2") as few:
+        export.newest(home.checkpoints, 2)
+    assert "--mean 1" in few.value.hint
+    other = {"run": "another", "iteration": 3, "steps": 2, "games": 40}
+    second = checkpoint(home, 2, untrained(2), other)
+    with pytest.raises(TrainingError, match="two trainings"):
+        export.export(second, file, mean_with=[first])
+    assert not file.exists()
+
+
 def checkpoint(home: Home, steps: int, state: Any, progress: Any = None) -> Path:
     """A checkpoint with what an export reads of it."""
 
