@@ -111,7 +111,7 @@ def recover(home: Home, tell: Tell) -> None:
     else:
         tell(f"the deployment of generation {entry.to} was cut off: taking it back")
         if (status := _status(home)) is not None:
-            appliance = _table_of(home, entry.before)
+            appliance = _before(home, entry)
             _undo(home, entry, appliance, status, tell)
         if entry.new:
             generations.remove(home, entry.to)
@@ -135,7 +135,7 @@ def _take_over(home: Home, todo: Plan, appliance: Appliance, tell: Tell, *, new:
             raise
         tell(f"going back: {error.message}")
         if before is not None:
-            _undo(home, entry, _table_of(home, entry.before), before, tell)
+            _undo(home, entry, _before(home, entry), before, tell)
         generations.note(home, None)
         raise GateClosed(
             f"generation {entry.to} was taken back: {error.message}",
@@ -293,8 +293,8 @@ def _check_schemas(home: Home, one: Generation) -> None:
             )
 
 
-def _table_of(home: Home, number: int | None) -> Appliance:
-    return load(generations.release(home, number).table if number is not None else None)
+def _before(home: Home, entry: Journal) -> Appliance:
+    return load(None) if entry.before is None else generations.table_of(home, entry.before)
 
 
 def _status(home: Home) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 import jimbot
 from jimbot import __version__
-from jimbot.appliance import Home
+from jimbot.appliance import Appliance, Home, TableError, load
 from jimbot.files import sync, write_whole
 from jimbot.operations.errors import AlreadyRunning, OperationError
 from jimbot.operations.runtime import Release
@@ -137,6 +137,21 @@ def release(home: Home, number: int) -> Release:
             f"generation {number} is not whole", hint="Choose another: jimbot generations"
         )
     return Release(code, table, one.images)
+
+
+def table_of(home: Home, number: int) -> Appliance:
+    """The table of a generation.
+
+    Raises:
+        OperationError: as `release`, or this version does not read it.
+    """
+    try:
+        return load(release(home, number).table)
+    except TableError as error:
+        raise OperationError(
+            f"this version does not read the table of generation {number}: {error.message}",
+            hint="Make a generation of this version: jimbot deploy",
+        ) from error
 
 
 def draft(

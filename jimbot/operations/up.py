@@ -13,14 +13,14 @@ import psutil
 from pydantic import BaseModel, Field
 
 from jimbot import usage
-from jimbot.appliance import Appliance, Home, TableError, load
+from jimbot.appliance import Appliance, Home
 from jimbot.events import EventLog, LogError, LogMissing, open_log
 from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
 from jimbot.mcp.journal import Auditor
 from jimbot.operations import control, deploy, generations, preflight, reload, state
 from jimbot.operations.commands import Commands
 from jimbot.operations.containers import Containers
-from jimbot.operations.errors import MachineTooSmall, OperationError
+from jimbot.operations.errors import MachineTooSmall
 from jimbot.operations.generations import Generation
 from jimbot.operations.machine import choose_profile
 from jimbot.operations.native import Native
@@ -100,7 +100,7 @@ async def up(
             deploy.recover(home, log.warning)
             generation = generations.current(home)
         if generation is not None and not wish.reload:
-            appliance = _table_of(home, generation.number)
+            appliance = generations.table_of(home, generation.number)
         else:
             generation = None
         services = preflight.plan(appliance, train=wish.train, runtime=wish.runtime)
@@ -120,16 +120,6 @@ async def up(
             await runtime.begin()
         run = _Run(appliance, home, wish, view, services, profile, runtime, generation)
         return await run.until_done()
-
-
-def _table_of(home: Home, number: int) -> Appliance:
-    try:
-        return load(generations.release(home, number).table)
-    except TableError as error:
-        raise OperationError(
-            f"this version does not read the table of generation {number}: {error.message}",
-            hint="Make a generation of this version: jimbot deploy",
-        ) from error
 
 
 def _profile(appliance: Appliance, wish: Wish) -> str:

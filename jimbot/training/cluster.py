@@ -25,6 +25,7 @@ from jimbot.appliance import Appliance, Home
 from jimbot.appliance.containers import RAY_ADDRESS, RAY_HEAD
 from jimbot.appliance.training import TrainingShare
 from jimbot.errors import MissingExtra
+from jimbot.files import write_whole
 from jimbot.security.errors import SecretError
 from jimbot.security.secrets import check as check_secret
 from jimbot.training import patience
@@ -159,10 +160,8 @@ def announcement(home: Home) -> Path:
 
 def announce(home: Home, session: str) -> None:
     """Write down which session is ours; `session` is Ray's directory for it."""
-    path = announcement(home)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"pid": os.getpid(), "session": session}))
-    partial.replace(path)
+    told = json.dumps({"pid": os.getpid(), "session": session})
+    write_whole(announcement(home), told.encode())
 
 
 def _announced(home: Home) -> str | None:
