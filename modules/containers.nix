@@ -1,24 +1,31 @@
 # JimBot's own services as podman containers, of the flake's images. All share one network namespace,
-# as in a pod: they speak on its loopback as they do natively. It has a bridge of its own, which leads
-# nowhere unless `outbound` names one of them. The first container passes ports from there on to that
-# loopback: those that the table publishes, and those that are asked for health.
+# as in a pod: they speak on its loopback as they do natively, and it has nothing but that. Its first
+# container and a unit of this host's lead into it and out of it, by sockets in a folder that both see.
 { config, lib, ... }:
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
-  inherit (cfg.lib) identity podman programs;
+  inherit (cfg.lib) identity programs servers;
   user = "${toString identity.id}:${toString identity.id}";
 
-  # The second address of the subnet; the first is the bridge's.
-  network = lib.removeSuffix "0" (lib.head (lib.splitString "/" table.containers.subnet)) + "2";
   secretsOf = name: "/run/jimbot-secrets/${name}";
   image = service: {
     image = "${service.image}:${cfg.lib.version}";
     imageFile = cfg.images.${service.image};
   };
 
-  # Without a way out, for packets or for names. (An `--internal` one would publish no ports.)
-  closedNetwork = "--opt=no_default_route=true --disable-dns";
+  sockets = "/run/jimbot-sockets";
+  # Whom the way out leads to follows from the table; the two have a proxy to it.
+  leadsOut = lib.intersectLists [ "analytics" "claude" ] cfg.outbound;
+  wayOut = lib.optional (leadsOut != [ ]) "--out=${toString table.containers.way_out}";
+  proxy = "http://127.0.0.1:${toString table.containers.way_out}";
+  proxyOf =
+    name:
+    lib.optionalAttrs (lib.elem name leadsOut) {
+      ${if name == "claude" then "HTTPS_PROXY" else "JIMBOT_WAY_OUT"} = proxy;
+    };
+  # The servers of alerts' webhooks are read from their file, where the table says that it lies.
+  webhooks = lib.elem "analytics" leadsOut && cfg.secrets.alertWebhooks != null;
 
   # What no container may.
   closed = [
@@ -30,11 +37,11 @@ let
     "--tmpfs=/tmp:rw,nosuid,nodev,size=${toString table.containers.tmp_mb}m"
   ];
 
-  # Ports of our services listen on loopback; those of others' servers are the host's.
-  ports = lib.concatMap (service: lib.attrValues service.ports) (lib.attrValues programs);
-  # This host's loopback has what the table publishes, and as natively what `jimbot health` and
-  # Prometheus ask there.
-  published = lib.unique (asked ++ labelled);
+  portsOf = services: lib.concatMap (service: map toString (lib.attrValues service.ports)) (lib.attrValues services);
+  ports = portsOf (programs // servers);
+  # This host's loopback has what the table publishes and, as natively, what `jimbot health` and
+  # Prometheus ask there, and the servers that backups read.
+  published = lib.unique (asked ++ labelled ++ portsOf servers);
   asked = map (service: toString service.ports.${service.health.port}) (
     lib.filter (service: service ? health) (lib.attrValues programs)
   );
@@ -45,20 +52,18 @@ let
   );
 
   first = image table.services.mcp // {
-    cmd = [
-      "forward"
-      network
-    ] ++ map toString ports;
+    cmd = [ "forward" ] ++ wayOut ++ [ sockets ] ++ ports;
     inherit user;
     # It is asked for the health of the others, by this host's table.
     environment = { inherit (cfg.lib.environment) JIMBOT_TABLE; };
-    volumes = [ "${cfg.tableFile}:${cfg.tableFile}:ro" ];
-    ports = map (port: "127.0.0.1:${port}:${port}") published;
+    volumes = [
+      "${cfg.tableFile}:${cfg.tableFile}:ro"
+      "${sockets}:${sockets}"
+    ];
     extraOptions = closed ++ [
-      "--network=jimbot"
-      "--ip=${network}"
+      "--network=none"
       "--cgroup-parent=jimbot.slice"
-      "--memory=128m"
+      "--memory=320m" # units ask for their services' health in it, several at a time
     ];
   };
 
@@ -75,9 +80,12 @@ let
       cmd = service.command;
       inherit user;
       # Containers see nothing of each other's processes: Ray is several nodes there.
-      environment = cfg.lib.environment // lib.optionalAttrs (service.group == "training") {
-        JIMBOT_RAY_HEAD = "127.0.0.1:${toString table.services.ray-head.ports.gcs}";
-      };
+      environment =
+        cfg.lib.environment
+        // proxyOf name
+        // lib.optionalAttrs (service.group == "training") {
+          JIMBOT_RAY_HEAD = "127.0.0.1:${toString table.services.ray-head.ports.gcs}";
+        };
       volumes = [
         "${identity.home}:${identity.home}"
         "${cfg.tableFile}:${cfg.tableFile}:ro"
@@ -149,6 +157,10 @@ in
         assertion = !cfg.openFirewall;
         message = "services.jimbot: containers open MCP to this machine alone. Use runtime = \"native\" with openFirewall.";
       }
+      {
+        assertion = lib.subtractLists leadsOut cfg.outbound == [ ];
+        message = "services.jimbot: no way leads out of containers for ${lib.concatStringsSep ", " (lib.subtractLists leadsOut cfg.outbound)}, but for claude and analytics. Use runtime = \"native\", or leave them out of outbound.";
+      }
     ];
 
     virtualisation.oci-containers = {
@@ -160,15 +172,51 @@ in
       ) programs;
     };
 
-    systemd.tmpfiles.rules = [ "d /run/jimbot-secrets 0700 root root -" ];
+    systemd.tmpfiles.rules = [
+      "d /run/jimbot-secrets 0700 root root -"
+      "d ${sockets} 0700 ${identity.user} ${identity.user} -"
+    ] ++ lib.optional webhooks "d ${secretsOf "analytics"} 0700 ${identity.user} ${identity.user} -";
 
     systemd.services = {
+      jimbot-outside = {
+        description = "JimBot: the outer side of its containers' network";
+        wantedBy = [ "jimbot.target" ];
+        partOf = [ "jimbot.target" ];
+        after = [ "network.target" ];
+        inherit (cfg.lib) environment;
+        startLimitIntervalSec = 0;
+        serviceConfig =
+          import ./hardening.nix
+          // cfg.lib.restarts
+          // {
+            User = identity.user;
+            Group = identity.user;
+            StateDirectory = "jimbot";
+            StateDirectoryMode = "0700";
+            ExecStart = lib.concatStringsSep " " (
+              [ "${cfg.lib.program} forward --outside" ]
+              ++ wayOut
+              ++ map (name: "--for=${name}") leadsOut
+              ++ [ sockets ]
+              ++ published
+            );
+            ReadWritePaths = [ sockets ];
+            Slice = "jimbot.slice";
+            MemoryMax = "128M";
+            MemorySwapMax = 0;
+            PrivateDevices = true;
+            MemoryDenyWriteExecute = true;
+          }
+          // lib.optionalAttrs webhooks {
+            BindReadOnlyPaths = [ "${secretsOf "analytics"}:/run/secrets" ];
+          }
+          // lib.optionalAttrs (leadsOut == [ ]) {
+            IPAddressDeny = "any";
+            IPAddressAllow = "localhost";
+          };
+      };
       podman-jimbot-network = common // {
         description = lib.mkForce "JimBot: the network of its containers";
-        preStart = lib.mkBefore ''
-          ${podman} network exists jimbot || ${podman} network create \
-            ${lib.optionalString (cfg.outbound == [ ]) closedNetwork} --subnet ${table.containers.subnet} jimbot
-        '';
         serviceConfig = restarts // {
           Slice = "jimbot.slice";
         };

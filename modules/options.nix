@@ -168,8 +168,9 @@ in
       default = [ "claude" ];
       description = ''
         Services that may speak to other machines. All others see this one alone. Name `analytics`
-        where alerts go out by webhook or mail. Containers share one network: where one may, all of
-        them can, and with none of them named the network is closed.
+        where alerts go out by webhook or mail. Containers share one closed network, out of which a
+        proxy leads to Claude's servers and to the webhooks', as far as those two are named here;
+        mail has no way there.
       '';
     };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -46,20 +47,16 @@ def command(
     if services and not (outside and out):
         raise click.UsageError("--for says whom --outside --out leads to")
     from jimbot.operations import forward
-    from jimbot.operations.outside import servers
     from jimbot.service import stop_event
 
-    folder = Path(entrance)
-    table = options.appliance if services else None
-    for name in services:
-        table.service(name)
+    folder, allowed = Path(entrance), _servers(options, services)
 
     async def run() -> None:
         stop = stop_event()
         if outside:
             await forward.outwards(folder, ports)
             if out:
-                await forward.exits(folder, out, lambda: servers(table, options.home, services))
+                await forward.exits(folder, out, allowed)
         elif "/" in entrance:
             await forward.inwards(folder, ports)
             await forward.outwards(folder, [out] if out else [])
@@ -68,3 +65,15 @@ def command(
         await stop.wait()
 
     asyncio.run(run())
+
+
+def _servers(options: Options, services: tuple[str, ...]) -> Callable[[], set[str]]:
+    """What tells whom the services may reach; the inner side needs none of what it takes."""
+    if not services:
+        return set
+    from jimbot.operations.outside import servers
+
+    table, home = options.appliance, options.home
+    for name in services:
+        table.service(name)
+    return lambda: servers(table, home, services)

@@ -177,22 +177,33 @@ def test_servers_are_pinned_limited_and_on_loopback(workstation: Facts, table: A
         assert "--security-opt=no-new-privileges" in found["extraOptions"]
 
 
-def test_containers_share_one_network_and_publish_on_loopback(
+def test_containers_share_one_closed_network_whose_outside_is_loopback(
     contained: Facts, table: Appliance
 ) -> None:
     assert contained["failed"] == []
     containers = dict(contained["containers"])
     network = containers.pop("jimbot-network")
+    assert "--network=none" in network["extraOptions"]
+    assert network["ports"] == []
     assert f"{network['environment']['JIMBOT_TABLE']}:ro" in network["volumes"][0]
-    assert all(port.startswith("127.0.0.1:") for port in network["ports"])
-    websocket = table.services["mcp"].ports["websocket"]
-    assert f"127.0.0.1:{websocket}:{websocket}" in network["ports"]
+    ours = [table.services[name.removeprefix("jimbot-")] for name in containers]
+    assert {str(port) for row in ours for port in row.ports.values()} <= set(network["cmd"])
+    outside = contained["services"]["jimbot-outside"]["serviceConfig"]
+    led = outside["ExecStart"].split()
+    assert "--outside" in led
+    assert str(table.services["mcp"].ports["websocket"]) in led
     # `jimbot health` asks there as it does natively.
-    for name in containers:
-        row = table.services[name.removeprefix("jimbot-")]
+    for row in ours:
         if row.command and row.health:
-            port = row.ports[row.health.port]
-            assert f"127.0.0.1:{port}:{port}" in network["ports"]
+            assert str(row.ports[row.health.port]) in led
+        if not row.command:
+            assert {str(port) for port in row.ports.values()} <= set(led)
+    # Both sides meet in the same folder, which is theirs.
+    (folder,) = outside["ReadWritePaths"]
+    assert folder in led
+    assert folder in network["cmd"]
+    assert f"{folder}:{folder}" in network["volumes"]
+    assert f"d {folder} 0700 jimbot jimbot -" in contained["tmpfiles"]
     assert contained["tcp"] == []
     for name, found in containers.items():
         row = table.services[name.removeprefix("jimbot-")]
@@ -211,13 +222,43 @@ def test_containers_share_one_network_and_publish_on_loopback(
             assert ("--device=nvidia.com/gpu=all" in options) == bool(row.vram_mb)
 
 
-def test_containers_have_a_way_out_only_where_one_is_named(contained: Facts, lab: Lab) -> None:
-    closed = lab.evaluate("closed")
-    unit = "podman-jimbot-network"
-    assert "no_default_route=true --disable-dns" in closed["services"][unit]["preStart"]
-    assert "no_default_route" not in contained["services"][unit]["preStart"]
-    # A network that is `--internal` publishes no ports.
-    assert "--internal" not in closed["services"][unit]["preStart"]
+def test_containers_have_a_way_out_for_those_that_are_named(
+    contained: Facts, lab: Lab, table: Appliance
+) -> None:
+    def seen(facts: Facts) -> tuple[list[str], dict[str, str], dict[str, Any]]:
+        unit = facts["services"]["jimbot-outside"]["serviceConfig"]
+        told = facts["containers"]
+        proxies = {
+            name: value
+            for name in told
+            for variable, value in told[name]["environment"].items()
+            if variable in ("HTTPS_PROXY", "JIMBOT_WAY_OUT")
+        }
+        return unit["ExecStart"].split(), proxies, unit
+
+    way_out = f"--out={table.containers.way_out}"
+    proxy = f"http://127.0.0.1:{table.containers.way_out}"
+    led, proxies, unit = seen(contained)
+    assert {way_out, "--for=claude"} <= set(led)
+    assert "--for=analytics" not in led
+    assert proxies == {"jimbot-claude": proxy}
+    assert way_out in contained["containers"]["jimbot-network"]["cmd"]
+    assert "IPAddressDeny" not in unit
+
+    led, proxies, unit = seen(lab.evaluate("closed"))
+    assert not [each for each in led if each.startswith(("--out=", "--for="))]
+    assert proxies == {}
+    assert unit["IPAddressDeny"] == "any"
+
+    facts = lab.evaluate("alerting")
+    led, proxies, unit = seen(facts)
+    assert {way_out, "--for=claude", "--for=analytics"} <= set(led)
+    assert proxies == {"jimbot-claude": proxy, "jimbot-analytics": proxy}
+    # The file of webhooks is where the table says, on both sides.
+    (secrets,) = unit["BindReadOnlyPaths"]
+    assert f"{secrets}:ro" in facts["containers"]["jimbot-analytics"]["volumes"]
+    assert f"d {secrets.split(':')[0]} 0700 jimbot jimbot -" in facts["tmpfiles"]
+    assert [each for each in lab.evaluate("strange")["failed"] if "no way leads out" in each]
 
 
 @pytest.mark.soak

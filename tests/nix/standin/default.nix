@@ -58,6 +58,11 @@ let
       ];
     }).config;
 
+  containedWith = settings: {
+    imports = [ (import ./contained.nix) ];
+    services.jimbot = settings;
+  };
+
   # What tests ask of a host, in one piece.
   facts = config: {
     warnings = config.warnings;
@@ -76,7 +81,6 @@ let
         wantedBy
         environment
         serviceConfig
-        preStart
         ;
     }) (lib.filterAttrs (name: _: lib.hasInfix "jimbot" name) config.systemd.services);
     timers = lib.mapAttrs (_: timer: timer.timerConfig) (
@@ -115,10 +119,17 @@ jimbot
   # The same host with its services in containers.
   contained = facts (host (import ./contained.nix));
   containedUnits = unitsOf (host (import ./contained.nix));
-  closed = facts (host {
-    imports = [ (import ./contained.nix) ];
-    services.jimbot.outbound = [ ];
-  });
+  closed = facts (host (containedWith { outbound = [ ]; }));
+  alerting = facts (
+    host (containedWith {
+      outbound = [
+        "analytics"
+        "claude"
+      ];
+      secrets.alertWebhooks = "/etc/webhooks";
+    })
+  );
+  strange = facts (host (containedWith { outbound = [ "mcp" ]; }));
   # What the NixOS VM tests do, as Python.
   scripts = lib.mapAttrs (_: check: builtins.unsafeDiscardStringContext check.testScript) (
     lib.filterAttrs (name: _: lib.hasPrefix "vm-" name) jimbot.checks.x86_64-linux
