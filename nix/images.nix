@@ -1,5 +1,6 @@
 # The images: one a service of the table, and what operators and the edge run. Nothing is in one
-# but Python, JimBot, certificates and time zones: no shell, no package manager, no root.
+# but Python, JimBot, certificates and time zones (and restic for operators): no shell, no package
+# manager, no root.
 {
   lib,
   pkgs,
@@ -46,7 +47,9 @@ let
         root
         pkgs.dockerTools.caCertificates
         pkgs.tzdata
-      ];
+      ]
+      # What `jimbot backup` and `jimbot restore` call.
+      ++ lib.optional (name == "jimbot-cli") pkgs.restic;
       extraCommands = ''
         mkdir -p tmp .${identity.home}
         chmod 1777 tmp
