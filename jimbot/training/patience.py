@@ -47,7 +47,8 @@ def have() -> None:
 
 def _free_port() -> int:
     """A port that nobody has on any address of this machine; another one at each call."""
-    for port in random.sample(_PORTS, len(_PORTS)):
+    # Not by the generator that whoever trains may have seeded: two that start at once would agree.
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe:
             try:
                 probe.bind(("", port))
