@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,3 +190,68 @@ def test_the_images_of_the_flake_run(loaded: dict[str, Any], table: Appliance) -
         assert "the table holds" in said
     edge = loaded["images"]["jimbot-edge"]["reference"]
     assert "executable file" in podman("run", *closed, "--entrypoint=sh", edge, check=False)
+
+
+def mounted(volume: str, folder: Path) -> str:
+    """A volume whose outer side is in a folder of the test's, unless it is in the store."""
+    outer, _, inner = volume.partition(":")
+    if outer.startswith("/nix/"):
+        return volume
+    there = folder / outer.lstrip("/")
+    there.mkdir(parents=True, exist_ok=True)
+    os.chown(there, 65532, 65532)
+    return f"{there}:{inner}"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own needs root")
+def test_the_containers_of_a_host_are_led_into_and_see_nothing_else(
+    loaded: dict[str, Any], lab: Lab, contained: dict[str, Any], tmp_path: Path
+) -> None:
+    """The module's own words, but for slices and cores, which this machine may not have."""
+    lab.build("containedUnits")  # has the table that the containers mount
+    wanted = ("jimbot-network", "jimbot-mcp", "jimbot-claude")
+    left_out = ("--cgroup-parent=", "--cpuset-cpus=", "--oom-score-adj=")
+    outside = contained["services"]["jimbot-outside"]["serviceConfig"]["ExecStart"].split()[1:]
+    sockets = tmp_path / "run/jimbot-sockets"
+    led = [str(sockets) if part == "/run/jimbot-sockets" else part for part in outside]
+    table = contained["containers"]["jimbot-network"]["environment"]["JIMBOT_TABLE"]
+    try:
+        for name in wanted:
+            told = contained["containers"][name]
+            podman(
+                *("run", "--detach", f"--name={name}", "--user=65532:65532"),
+                *(f"--env={key}={value}" for key, value in told["environment"].items()),
+                *(f"--volume={mounted(volume, tmp_path)}" for volume in told["volumes"]),
+                *(each for each in told["extraOptions"] if not each.startswith(left_out)),
+                *(told["image"], *told["cmd"]),
+            )
+        for service in ("mcp", "claude"):
+            asked = ("health", service, "--wait", "--timeout", "120")
+            podman("exec", "jimbot-network", "/bin/jimbot", *asked)
+        # A loopback of the test's own stands for the host's.
+        script = (
+            'ip link set lo up; $JIMBOT forward "$@" & '
+            "$JIMBOT health mcp claude --wait --timeout 120; code=$?; kill $!; exit $code"
+        )
+        done = subprocess.run(
+            ["unshare", "--net", "bash", "-c", script, "bash", *led[1:]],
+            env={
+                **os.environ,
+                "JIMBOT": f"{sys.executable} -m jimbot --table {table} --home {tmp_path}/host",
+            },
+            capture_output=True,
+            text=True,
+            timeout=400,
+        )
+        assert led[0] == "forward"
+        assert done.returncode == 0, done.stdout + done.stderr
+        # What they see of the world is loopback.
+        interfaces = Path(
+            "/proc", podman("inspect", "--format={{.State.Pid}}", "jimbot-mcp").strip(), "net/dev"
+        ).read_text()
+        assert [line.split(":")[0].strip() for line in interfaces.splitlines()[2:]] == ["lo"]
+    finally:
+        for name in reversed(wanted):
+            podman("rm", "--force", "--time=1", name, check=False)
