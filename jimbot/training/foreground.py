@@ -203,18 +203,20 @@ def draw(
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, panels = pyplot.subplots(2, sharex=True, figsize=(7, 6), layout="constrained")
     steps = [point["steps"] / 1e6 for point in points]
-    axes.plot(steps, [point["mean_ante"] for point in points], label="learned", color="C0")
-    axes.fill_between(
-        steps,
-        [point["mean_ante_low"] for point in points],
-        [point["mean_ante_high"] for point in points],
-        color="C0",
-        alpha=0.2,
-    )
-    axes.set(xlabel="environment steps, millions", ylabel="mean ante reached, held-out seeds")
-    figure.legend(loc="outside lower center", ncols=2)
-    axes.grid(alpha=0.3)
+    for axes, name, what, scale in (
+        (panels[0], "mean_ante", "mean ante reached", 1.0),
+        (panels[1], "win_rate", "games won, %", 100.0),
+    ):
+        axes.plot(steps, [point[name] * scale for point in points], color="C0")
+        low, high = (
+            [point[f"{name}_{end}"] * scale for point in points] for end in ("low", "high")
+        )
+        axes.fill_between(steps, low, high, color="C0", alpha=0.2)
+        axes.set_ylabel(what)
+        axes.grid(alpha=0.3)
+    panels[0].set_title("held-out seeds, with 95 % intervals", fontsize="medium")
+    panels[1].set_xlabel("environment steps, millions")
     figure.savefig(file, dpi=120)
     pyplot.close(figure)
