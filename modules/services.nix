@@ -107,6 +107,9 @@ in
       inherit (cfg.lib.environment) JIMBOT_HOME JIMBOT_TABLE JIMBOT_ENVIRONMENT;
     };
 
+    # Before what mounts it or puts a folder into it.
+    systemd.tmpfiles.rules = [ "d ${identity.home} 0700 ${identity.user} ${identity.user} -" ];
+
     systemd.targets.jimbot = {
       description = "JimBot";
       wantedBy = [ "multi-user.target" ];
