@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,18 +53,27 @@ def _most(limit: int) -> str:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short() -> Iterator[Path]:
+    """A folder with a short name: under a long one podman does not clean up behind a container that
+    ends, and waits for that 20 s."""
+    path = Path(tempfile.mkdtemp(prefix="jbc-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def engine(short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Images of nothing but mount points, which podman fills with this machine's programs."""
     programs = {"/usr", str(ROOT), sys.prefix, sys.base_prefix}
     mounts = [f"{path}:{path}:ro" for path in sorted(programs)]
-    conf, storage, root = (tmp_path / name for name in ("containers.conf", "storage", "root.tar"))
+    conf, storage, root = (short / name for name in ("containers.conf", "storage", "root.tar"))
     conf.write_text(
         SETTINGS.replace("[containers]", f"[containers]\nvolumes = {json.dumps(mounts)}")
         .replace("nofile=1024:1024", f"nofile={_most(resource.RLIMIT_NOFILE)}")
         .replace("nproc=1024:1024", f"nproc={_most(resource.RLIMIT_NPROC)}")
     )
     storage.write_text(
-        f'[storage]\ndriver = "overlay"\nrunroot = "{tmp_path}/run"\ngraphroot = "{tmp_path}/i"\n'
+        f'[storage]\ndriver = "overlay"\nrunroot = "{short}/run"\ngraphroot = "{short}/i"\n'
     )
     monkeypatch.setenv("CONTAINERS_CONF", str(conf))
     monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(storage))
