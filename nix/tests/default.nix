@@ -60,7 +60,7 @@ let
         imports = [ (machine (scenario.settings or { } // { inherit runtime; })) ] ++ scenario.modules or [ ];
       };
       testScript = ''
-        machine.wait_for_unit("jimbot.target", timeout=300)
+        machine.wait_for_unit("jimbot.target", timeout=900)
         services = "mcp analytics claude"
         unit = lambda service: "${
           if runtime == "native" then "jimbot" else "podman-jimbot"

@@ -13,10 +13,14 @@ in
         f"{api}/memory.max": "${mebibytes (appliance.groupMemory table "api")}",
         f"{root}/jimbot-graph.slice/memory.max": "${mebibytes (appliance.groupMemory table "graph")}",
     }
+    # A slice that nothing runs in is not there unless it is started.
+    machine.succeed("systemctl start jimbot-system-api.slice jimbot-graph.slice")
     for path, limit in expected.items():
         found = machine.succeed(f"cat {path}").strip()
         assert found == limit, f"{path}: {found}, the table has {limit}"
-    # One that takes more than its group has is killed, and nothing else is.
+    # One that takes more than its group has is killed, and nothing else is. Before that it is slowed
+    # down, for minutes, and all of its group with it.
+    machine.succeed("systemctl set-property --runtime jimbot-system-api.slice MemoryHigh=infinity")
     machine.fail(
         "systemd-run --wait --collect -p Slice=jimbot-system-api.slice"
         " /run/current-system/sw/bin/tail /dev/zero"
