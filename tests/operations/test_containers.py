@@ -23,6 +23,7 @@ import pytest
 
 from jimbot import __version__
 from jimbot.appliance import Appliance, Home
+from jimbot.operations import outside
 from jimbot.operations.containers import Containers
 from jimbot.operations.errors import OperationError
 from jimbot.operations.ports import free as free_ports
@@ -331,3 +332,22 @@ def test_a_missing_image_or_engine_is_said_so(site: Site, home: Home) -> None:
     assert "nix build .#images" in missing.value.hint
     with pytest.raises(OperationError, match="nerdctl is not installed"):
         asyncio.run(Containers(other, home, site.ports, engine="nerdctl").begin())
+
+
+def test_a_file_of_webhooks_that_services_could_write_opens_nothing(
+    raw_table: Callable[[], dict[str, Any]], home: Home
+) -> None:
+    url = "https://hooks.example.org/T0KEN\n"
+    for file, found in (
+        ("secrets/hooks", {"hooks.example.org:443"}),
+        ("hooks", set()),
+        ("secrets/../hooks", set()),
+    ):
+        raw = raw_table()
+        raw["alerts"]["delivery"]["webhook_file"] = file
+        path = home.path / file
+        (home.path / "secrets").mkdir(exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(url)
+        appliance = Appliance.model_validate(raw)
+        assert outside.servers(appliance, home, ["analytics"]) == found
