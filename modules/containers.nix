@@ -1,6 +1,7 @@
-# JimBot's own services as podman containers, of the flake's images. All share one network namespace,
-# as in a pod: they speak on its loopback as they do natively, and it has nothing but that. Its first
-# container and a unit of this host's lead into it and out of it, by sockets in a folder that both see.
+# JimBot's own services as podman containers, of the flake's images. All share one network
+# namespace, as in a pod: they speak on its loopback as they do natively, and it has nothing but
+# that. Its first container and a unit of this host's lead into it and out of it, by sockets in a
+# folder that both see.
 { config, lib, ... }:
 let
   cfg = config.services.jimbot;
@@ -37,7 +38,9 @@ let
     "--tmpfs=/tmp:rw,nosuid,nodev,size=${toString table.containers.tmp_mb}m"
   ];
 
-  portsOf = services: lib.concatMap (service: map toString (lib.attrValues service.ports)) (lib.attrValues services);
+  portsOf =
+    services:
+    lib.concatMap (service: map toString (lib.attrValues service.ports)) (lib.attrValues services);
   ports = portsOf (programs // servers);
   # This host's loopback has what the table publishes and, as natively, what `jimbot health` and
   # Prometheus ask there, and the servers that backups read.

@@ -57,5 +57,7 @@ lib.genAttrs cuda (
     buildInputs = (old.buildInputs or [ ]) ++ [ pkgs.openssl ];
   });
   # A Java runtime comes with it; what that needs for windows, sound and pictures nobody calls.
-  arcadedb-embedded = prev.arcadedb-embedded.overridePythonAttrs { autoPatchelfIgnoreMissingDeps = true; };
+  arcadedb-embedded = prev.arcadedb-embedded.overridePythonAttrs {
+    autoPatchelfIgnoreMissingDeps = true;
+  };
 }
