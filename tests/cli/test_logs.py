@@ -140,7 +140,14 @@ def test_an_event_log_that_cannot_be_read_is_not_passed_over(said: Home) -> None
 def test_following_goes_on_until_ctrl_c(home: Home, tmp_path: Path) -> None:
     _say(home, "mcp", "before")
     command = [sys.executable, "-m", "jimbot", "--home", str(home.path), "logs", "-f", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        # A suite that runs in the background hands down that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["message"] == "before"
         _say(home, "claude", "after")

@@ -79,7 +79,7 @@ def test_a_batch_gives_back_what_the_environment_showed() -> None:
 
 
 def test_worth_is_what_followed_discounted() -> None:
-    task = Task(0, 1, 5, "heuristic")
+    task = Task(0, 1, 4, "heuristic")
     lessons, told = imitation.play(task)
     assert told.unmapped == 0  # so that a lesson is an action
     assert lessons.worth[-1] >= -1
