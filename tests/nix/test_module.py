@@ -222,9 +222,7 @@ def test_containers_share_one_closed_network_whose_outside_is_loopback(
             assert ("--device=nvidia.com/gpu=all" in options) == bool(row.vram_mb)
 
 
-def test_the_home_is_there_before_anything_mounts_it(
-    workstation: Facts, contained: Facts
-) -> None:
+def test_the_home_is_there_before_anything_mounts_it(workstation: Facts, contained: Facts) -> None:
     for facts in (workstation, contained):
         assert "d /var/lib/jimbot 0700 jimbot jimbot -" in facts["tmpfiles"]
 
