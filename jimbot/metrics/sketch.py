@@ -18,6 +18,7 @@ _TO_THE_MIDDLE = math.log(2 / (1 + math.exp(_LOG_GROWTH)))
 _SHIFT = 2000  # makes every index of a positive value positive
 _TINY = 1e-9  # counts as 0
 _LARGEST_EXPONENT = 709.78
+_FARTHEST = math.ceil(_LARGEST_EXPONENT / _LOG_GROWTH) + _SHIFT  # from 0, of any bucket
 
 Sketch = dict[int, int]
 """How many values are in which bucket; buckets sort as their values do."""
@@ -58,9 +59,15 @@ def decode(data: bytes) -> Sketch:
 def decode_all(data: Iterable[bytes]) -> Sketch:
     """Several sketches as one."""
     numbers = np.frombuffer(b"".join(data), dtype=np.int64)
-    buckets, places = np.unique(numbers[::2], return_inverse=True)
-    counts = np.bincount(places, weights=numbers[1::2]).astype(np.int64)
-    return dict(zip(buckets.tolist(), counts.tolist(), strict=True))
+    if not numbers.size:
+        return {}
+    buckets = numbers[::2]
+    lowest = int(buckets.min())
+    if int(buckets.max()) - lowest > 2 * _FARTHEST:
+        raise ValueError("a sketch has a bucket that no value falls into")
+    counts = np.bincount(buckets - lowest, weights=numbers[1::2])
+    full = counts.nonzero()[0]
+    return dict(zip((full + lowest).tolist(), counts[full].astype(int).tolist(), strict=True))
 
 
 def _middle(bucket: int) -> float:
