@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from jimbot.events import Event, open_log
 from jimbot.mcp.client import EventClient
 from jimbot.operations import state
 from tests.conftest import table_on_free_ports
+from tests.processes import until
 from tests.training.conftest import shrink
 
 JIMBOT = [sys.executable, "-m", "jimbot"]
@@ -109,13 +110,6 @@ def run(tmp_path: Path) -> Iterator[Up]:
         left.kill()
 
 
-def _until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
 def _event(number: int) -> Event:
     return Event(type="MONEY_CHANGED", source="test", payload=_money(number))
 
@@ -143,10 +137,10 @@ def test_events_survive_a_kill_of_mcp_in_mid_load(run: Up) -> None:
     try:
         for _ in range(3):
             before = client.acknowledged
-            _until(lambda before=before: client.acknowledged > before + 50, 30)
+            until(lambda before=before: client.acknowledged > before + 50, 30)
             killed = run.pid("mcp")
             os.kill(killed, signal.SIGKILL)
-            _until(lambda killed=killed: run.pid("mcp") != killed, 30)
+            until(lambda killed=killed: run.pid("mcp") != killed, 30)
     finally:
         stop.set()
         thread.join()
@@ -199,7 +193,7 @@ def test_up_starts_after_a_killed_up_and_tells_in_json_alone(run: Up) -> None:
 
     # Nothing of that one is left, and progress goes to stderr.
     run.start("--no-train", "--json")
-    _until(lambda: all(f"{name}: ok" in run.said() for name in ("mcp", "analytics", "claude")), 60)
+    until(lambda: all(f"{name}: ok" in run.said() for name in ("mcp", "analytics", "claude")), 60)
     run.process.send_signal(signal.SIGTERM)
     code, out, err = run.finish(30)
     assert code == 0, err
@@ -245,7 +239,7 @@ def test_a_corrupted_log_is_refused_and_left_as_it_is(run: Up) -> None:
 def test_it_trains_keeps_every_game_and_goes_on_after_a_restart(run: Up) -> None:
     shrink(run.table)
     run.start("--json", "--profile", "ci")
-    _until(lambda: "trainer: ok" in run.said(), 120)
+    until(lambda: "trainer: ok" in run.said(), 120)
     trainer = f"{run.appliance.url('trainer')}/metrics"
 
     def trained() -> bool:
@@ -255,7 +249,7 @@ def test_it_trains_keeps_every_game_and_goes_on_after_a_restart(run: Up) -> None
             for what in ("games", "iterations")
         )
 
-    _until(trained, 120)
+    until(trained, 120)
     assert run.process is not None
     run.process.send_signal(signal.SIGTERM)
     code, out, err = run.finish(30)

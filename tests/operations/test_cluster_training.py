@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from jimbot.appliance import Home, load
 from jimbot.events import LogError, open_log
 from jimbot.events.payloads import GAME_FINISHED, TRAINING_ITERATION
 from jimbot.security import authority, tokens
+from tests import processes
 from tests.conftest import table_on_free_ports
 from tests.training.conftest import shrink
 
@@ -57,7 +56,7 @@ class Cluster:
         self._network = subprocess.Popen(["unshare", "--net", "sleep", "3000"])
         self._inside = ["nsenter", "--target", str(self._network.pid), "--net"]
         ours = Path("/proc/self/ns/net").readlink()
-        _until(lambda: Path(f"/proc/{self._network.pid}/ns/net").readlink() != ours, 30)
+        processes.until(lambda: Path(f"/proc/{self._network.pid}/ns/net").readlink() != ours, 30)
         self._ip("link", "set", "lo", "up")
         for address in (HEAD, WORKER, APPLIANCE):
             self._ip("addr", "add", f"{address}/32", "dev", "lo")
@@ -96,25 +95,12 @@ class Cluster:
                 assert pod.poll() is None, f"{name} ended: {said}"
             return condition()
 
-        _until(all_run, seconds)
+        processes.until(all_run, seconds)
 
     def stop(self) -> None:
-        for pod in reversed(self.pods.values()):
-            pod.send_signal(signal.SIGTERM)
-        for pod in self.pods.values():
-            try:
-                pod.wait(30)
-            except subprocess.TimeoutExpired:
-                pod.kill()
+        processes.stop(reversed(self.pods.values()), 30)
         self._network.kill()
         self._network.wait()
-
-
-def _until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.5)
 
 
 def _acknowledged(home: Home) -> set[str]:

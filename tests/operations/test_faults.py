@@ -20,6 +20,7 @@ import pytest
 
 from jimbot.events import Event, open_log
 from jimbot.operations import generations, state
+from tests.processes import until
 from tests.test_up import JIMBOT, Up
 
 _WELL_S = "240"  # on a busy machine
@@ -50,7 +51,7 @@ class Load:
     def goes_on(self) -> None:
         """Wait until more is acknowledged than now."""
         before = self.client.acknowledged
-        _until(lambda: self.client.acknowledged > before + 20, 90)
+        until(lambda: self.client.acknowledged > before + 20, 90)
 
     def stop(self) -> None:
         self._stop.set()
@@ -101,13 +102,6 @@ def loaded(run: Up) -> Iterator[Callable[[], Load]]:
         load.client.close(5)
 
 
-def _until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
 def _well(run: Up) -> None:
     answer = subprocess.run(
         [*JIMBOT, "health", "--wait", "--timeout", _WELL_S],
@@ -132,7 +126,7 @@ def _hit(run: Up, name: str, number: signal.Signals) -> None:
         service = running.services[name] if running else None
         return service is not None and service.pid != pid
 
-    _until(another, 180)
+    until(another, 180)
 
 
 @pytest.mark.timeout(400)
@@ -255,7 +249,7 @@ def test_the_power_fails_in_the_middle_of_deployments(run: Up, loaded: Callable[
         run.finish(20)
         deploy.wait()
         run.start("--no-train")
-        _until(lambda: (s := state.read(run.home)) is not None and s.alive(), 60)
+        until(lambda: (s := state.read(run.home)) is not None and s.alive(), 60)
         _well(run)
         assert generations.journal(run.home) is None
         load.goes_on()

@@ -7,7 +7,6 @@ import contextlib
 import ipaddress
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 
 from jimbot.appliance import Appliance, Home, TableError, load
 from jimbot.security import authority, tokens
+from tests import processes
 from tests.conftest import table_on_free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -93,15 +93,7 @@ class Appliances:
         return found
 
     def stop(self) -> None:
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+        processes.stop(self.processes.values(), 20)
 
 
 @pytest.fixture
