@@ -194,18 +194,13 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
             # KubeRay's autoscaler, which lives beside the head, asks Kubernetes for workers.
             del defaults["automountServiceAccountToken"]
         resources = {"cpu": f"{cpu:g}", "memory": f"{row.memory_mb + shared}Mi"}
-        told = [
-            *_environment(appliance, environment),
+        container = _container(appliance, name, row, environment)
+        container["resources"] = {"requests": resources, "limits": resources}
+        container["env"] += [
             {"name": RAY_HEAD, "value": ray_head(appliance, environment)},
             {"name": RAY_ADDRESS, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         ]
-        mounts = {
-            "home": containers.HOME,
-            "table": "/etc/jimbot",
-            "shared": _SHARED,
-            "tmp": "/tmp",
-            "ray-token": f"{containers.SECRETS}/ray",
-        }
+        container["volumeMounts"] += _ray_mounts()
         volumes = [
             # What outlives a pod is in the appliance's home.
             {"name": "home", "emptyDir": {}},
@@ -216,41 +211,22 @@ def ray_cluster(appliance: Appliance, environment: str) -> Manifest:
             _ray_token(),
         ]
         if name == "ray-worker":
-            told += [
+            container["env"] += [
                 {"name": EVENTS, "value": events(appliance, environment)},
                 {"name": "SSL_CERT_FILE", "value": f"{_OWN}/authority"},
             ]
-            mounts["own"] = _OWN
+            container["volumeMounts"].append(_own_mount())
             keys = {"token": "token", "authority": "authority"}
             volumes.append(_secret_volume("own", _WORKERS, keys))
-        read_only = ("table", "ray-token", "own")
         assert row.health is not None
+        # KubeRay's own would ask Ray's dashboard, which is left out.
+        container |= _probes(row.health, _network_probe(row, row.health))
         return {
             "metadata": {"labels": _labels(_RAY, environment)},
             "spec": {
                 **defaults,
                 **extra,
-                "containers": [
-                    {
-                        "name": name,
-                        "image": containers.image(appliance, row.image, cluster.registry),
-                        "args": list(row.command),
-                        "env": told,
-                        "ports": [
-                            {"name": label, "containerPort": port}
-                            for label, port in row.ports.items()
-                        ],
-                        "resources": {"requests": resources, "limits": resources},
-                        "volumeMounts": [
-                            {"name": each, "mountPath": path}
-                            | ({"readOnly": True} if each in read_only else {})
-                            for each, path in mounts.items()
-                        ],
-                        "securityContext": _closed(),
-                        # KubeRay's own would ask Ray's dashboard, which is left out.
-                        **_probes(row.health, _network_probe(row, row.health)),
-                    }
-                ],
+                "containers": [container],
                 "volumes": volumes,
             },
         }
@@ -517,22 +493,38 @@ def _table(appliance: Appliance, environment: str) -> Manifest:
     }
 
 
-def _ours(appliance: Appliance, name: str, row: Service, environment: str) -> Manifest:
-    found: Manifest = {
+def _container(appliance: Appliance, name: str, row: Service, environment: str) -> Manifest:
+    """What a container of ours has, whichever pod it is in."""
+    return {
         "name": name,
         "image": containers.image(appliance, row.image, appliance.kubernetes.registry),
         "args": list(row.command),
         "env": _environment(appliance, environment),
         "ports": [{"name": label, "containerPort": port} for label, port in row.ports.items()],
-        "resources": _resources(appliance, name, row),
         "volumeMounts": [
             {"name": "home", "mountPath": containers.HOME},
             {"name": "table", "mountPath": "/etc/jimbot", "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
-            {"name": "own", "mountPath": _OWN, "readOnly": True},
         ],
         "securityContext": _closed(),
     }
+
+
+def _own_mount() -> Manifest:
+    return {"name": "own", "mountPath": _OWN, "readOnly": True}
+
+
+def _ray_mounts() -> list[Manifest]:
+    return [
+        {"name": "shared", "mountPath": _SHARED},
+        {"name": "ray-token", "mountPath": f"{containers.SECRETS}/ray", "readOnly": True},
+    ]
+
+
+def _ours(appliance: Appliance, name: str, row: Service, environment: str) -> Manifest:
+    found = _container(appliance, name, row, environment)
+    found["resources"] = _resources(appliance, name, row)
+    found["volumeMounts"].append(_own_mount())
     if len(row.ports) > 1 or name != "mcp":
         # Names of ports are unique in a pod.
         for port in found["ports"]:
@@ -565,8 +557,7 @@ def _add_ray(trainer: Manifest, appliance: Appliance, environment: str) -> None:
     trainer["volumeMounts"] = [
         *mounts,
         {"name": "ray", "mountPath": "/tmp"},
-        {"name": "shared", "mountPath": _SHARED},
-        {"name": "ray-token", "mountPath": f"{containers.SECRETS}/ray", "readOnly": True},
+        *_ray_mounts(),
     ]
 
 
