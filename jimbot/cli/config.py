@@ -19,22 +19,20 @@ def check(options: Options) -> None:
 
     Images of stores' servers that no digest pins are named on stderr, with the line that pins them.
     """
-    from jimbot.appliance.render.containers import servers
+    from jimbot.appliance.render.containers import unpinned
 
     table = options.appliance
     strict = [name for name, row in table.environments if row.require_digests]
-    for service in servers(table).values():
-        image = table.images[service.image]
-        if not image.digest and strict:
-            name = f"{service.image}:{image.tag}"
-            places = " and ".join(strict)
-            click.echo(
-                f"jimbot: the {service.title} does not start in {places}: no digest pins its image "
-                f'{name}. Under [images."{service.image}"] of the table write\n'
-                '  digest = "sha256:…"\n'
-                f"with what this says: skopeo inspect --format '{{{{.Digest}}}}' docker://{name}",
-                err=True,
-            )
+    places = " and ".join(strict)
+    for service in unpinned(table) if strict else ():
+        name = f"{service.image}:{table.images[service.image].tag}"
+        click.echo(
+            f"jimbot: the {service.title} does not start in {places}: no digest pins its image "
+            f'{name}. Under [images."{service.image}"] of the table write\n'
+            '  digest = "sha256:…"\n'
+            f"with what this says: skopeo inspect --format '{{{{.Digest}}}}' docker://{name}",
+            err=True,
+        )
     click.echo(f"the table holds: {len(table.services)} services in {len(table.groups)} groups")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from jimbot.appliance import Appliance, Home
+from jimbot.appliance.render.containers import unpinned
 from jimbot.errors import JimbotError
 from jimbot.operations import doctor
 from jimbot.operations import preflight as start
@@ -94,21 +95,7 @@ def _programs() -> Iterator[Finding]:
 
 
 def _digests(appliance: Appliance, *, required: bool) -> Iterable[Finding]:
-    stores = appliance.stores
-    served = {
-        name
-        for name, engine in (
-            ("eventstore", stores.log),
-            ("questdb", stores.series),
-            ("memgraph", stores.graph),
-        )
-        if engine.engine == "server"
-    }
-    open_ = [
-        service.image
-        for name, service in appliance.services.items()
-        if name in served and not appliance.images[service.image].digest
-    ]
+    open_ = [service.image for service in unpinned(appliance)]
     if not open_:
         return [Finding(check="images", severity="ok", seen="every image that is used is pinned")]
     return [

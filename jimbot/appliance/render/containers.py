@@ -37,6 +37,11 @@ def servers(appliance: Appliance) -> dict[str, Service]:
     }
 
 
+def unpinned(appliance: Appliance) -> list[Service]:
+    """Those of `servers` whose image no digest pins."""
+    return [row for row in servers(appliance).values() if not appliance.images[row.image].digest]
+
+
 def image(appliance: Appliance, name: str, registry: str = "") -> str:
     """What an engine is told to pull for an image of the table."""
     found = reference(appliance.images, name, __version__)
