@@ -10,7 +10,7 @@ import logging
 import os
 from collections import deque
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jimbot.appliance import Home, load
 from jimbot.appliance.containers import EVENTS
@@ -75,28 +75,29 @@ class Gatherer:
         return _Sent(run, self._client, keep=keep)
 
 
-class Way(NamedTuple):
-    """Where games go: mcp's address, the journal's directory, and one in how many is kept whole."""
-
-    url: str
-    journal: str
-    record_one_in: int
-
-
-def _way(context: dict[str, Any]) -> Way | None:
-    if url := context.get("events"):
-        return Way(url, context["journal"], context["record_one_in"])
-    if not (url := os.environ.get(EVENTS)):
-        return None
-    home = Home.default()
-    if tokens.own(home) is None:
-        # mcp would let nobody in, and what waits for it would hold up the games in the end.
-        _log.warning("games of this process leave no record: there is no token for %s", url)
-        return None
-    return Way(url, str(home.acknowledged), load().training.record_one_in)
-
-
 _gatherers: dict[str, Gatherer] = {}
+
+
+def _gatherer(context: dict[str, Any]) -> Gatherer | None:
+    """What takes this process's games, by mcp's address: one for all its environments, so that
+    "one in N" counts them together. None where games leave no record."""
+    url = context.get("events") or os.environ.get(EVENTS)
+    if not url:
+        return None
+    if url in _gatherers:
+        return _gatherers[url]
+    if context.get("events"):
+        made = Gatherer(url, context["journal"], context["record_one_in"])
+    else:
+        home = Home.default()
+        if tokens.own(home) is None:
+            # mcp would let nobody in, and what waits for it would hold up the games in the end.
+            _log.warning("games of this process leave no record: there is no token for %s", url)
+            return None
+        made = Gatherer(url, str(home.acknowledged), load().training.record_one_in)
+    _gatherers[url] = made
+    return made
+
 
 # What this process's games are played for (see `curriculum`), and how many ended and were won.
 _level: tuple[str, int] | None = None
@@ -147,16 +148,10 @@ def make_env(context: dict[str, Any]) -> BalatroEnv:
             `record_one_in`; without them $JIMBOT_EVENTS says where they go, if it is set.
     """
     first = (context["stake"], ANTES)
-    follow = None
-    if way := _way(context):
-        # One for all environments of the process, so that "one in N" counts them together.
-        if way.url not in _gatherers:
-            _gatherers[way.url] = Gatherer(*way)
-        follow = _gatherers[way.url]
     return TalliedEnv(
         context["deck"],
         context["stake"],
-        follow=follow,
+        follow=_gatherer(context),
         level=lambda: _level or first,
         foresight=True,
     )
