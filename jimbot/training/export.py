@@ -65,11 +65,11 @@ def export(
         TrainingError: a checkpoint is damaged or of another kind; `file` is as it was.
         PolicyFileError: the file cannot be written.
     """
-    state, progress = _read(checkpoint, seal)
+    state, header = _read(checkpoint, seal)
     states = [state]
     for path in mean_with:
         other, its = _read(path, seal)
-        if its["run"] != progress["run"]:
+        if its.progress["run"] != header.progress["run"]:
             raise TrainingError(
                 f"{path} and {checkpoint} are of two trainings",
                 hint="Leave --mean away, or name fewer checkpoints",
@@ -80,7 +80,6 @@ def export(
             name: np.stack([each[name] for each in states]).mean(0, np.float64).astype(np.float32)
             for name in state
         }
-    header = weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
     data = weights.pack(state, header)
     weights.write(file, data)
     return Exported(file, checkpoint, header, len(data))
@@ -88,8 +87,8 @@ def export(
 
 def _read(
     checkpoint: Path, seal: checkpoints.Seal | None
-) -> tuple[weights.Weights, dict[str, Any]]:
-    """The weights of a checkpoint, found to be of the network's shapes, and its progress."""
+) -> tuple[weights.Weights, weights.Header]:
+    """The weights of a checkpoint, found to be of the network's shapes, and their header."""
     if not checkpoint.is_dir():
         raise TrainingError(f"there is no checkpoint {checkpoint}", hint=_ANOTHER)
     if problem := checkpoints.damage(checkpoint):
@@ -98,7 +97,7 @@ def _read(
         with checkpoints.opened(checkpoint, seal) as directory:
             progress = json.loads((directory / PROGRESS).read_text())
             state = _Arrays(io.BytesIO((directory / MODULE).read_bytes())).load()
-        weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
+        header = weights.Header(policy=f"ppo-{progress['steps']}", progress=progress)
         problem = weights.flaw(state)
     except (OSError, LookupError, ValueError, TypeError, AttributeError, EOFError) as error:
         raise TrainingError(
@@ -110,7 +109,7 @@ def _read(
         ) from error
     if problem:
         raise TrainingError(f"the weights in {checkpoint} cannot be used: {problem}", hint=_ANOTHER)
-    return dict(state), progress
+    return dict(state), header
 
 
 def newest(directory: Path, count: int = 1) -> list[Path]:
