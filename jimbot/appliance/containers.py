@@ -34,8 +34,8 @@ SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
 class Containers(BaseModel):
     """What of their closed network is open, and what each may take besides memory and cores.
 
-    `publish` names the ports of services that this machine's loopback gets. `subnet` is the
-    internal network's where there is one (Compose); `jimbot up` and NixOS need none, and lead from
+    `publish` names the ports of services that this machine's loopback gets. `subnet` is that
+    network's where there is one (Compose); `jimbot up` and NixOS need none, and lead from
     the port `way_out` of the closed loopback to Claude's servers and those of the alerts' webhooks,
     and to no other.
     """

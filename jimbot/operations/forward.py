@@ -56,7 +56,7 @@ async def inwards(folder: Path, ports: Iterable[int]) -> list[asyncio.Server]:
 
 async def onwards(address: str, ports: Iterable[int]) -> list[asyncio.Server]:
     """Have each port of an address lead to the same one of loopback, where a network has one that
-    may be reached (Compose's internal one).
+    may be reached (Compose's).
 
     Raises:
         OSError: a port is taken.
