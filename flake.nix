@@ -80,7 +80,9 @@
         }
       );
 
-      devShells = forSystems (system: { default = (project system).shell; });
+      devShells = forSystems (system: {
+        default = (project system).shell;
+      });
 
       formatter = forSystems (system: (pkgsFor system).nixfmt-rfc-style);
     };

@@ -9,12 +9,10 @@ let
   outer = lib.filterAttrs (_: group: !(group ? inside)) table.groups;
   given = secret: secret != null;
 
-  fits =
-    what: unit: taken: has:
-    {
-      assertion = taken <= has;
-      message = "services.jimbot: the groups take ${toString taken} ${unit} of ${what}, the machine of the table has ${toString has}. Change services.jimbot.settings.groups or .machine.";
-    };
+  fits = what: unit: taken: has: {
+    assertion = taken <= has;
+    message = "services.jimbot: the groups take ${toString taken} ${unit} of ${what}, the machine of the table has ${toString has}. Change services.jimbot.settings.groups or .machine.";
+  };
 
   unpinned = lib.attrNames (
     lib.filterAttrs (_: service: (table.images.${service.image}.digest or "") == "") servers
@@ -43,7 +41,9 @@ in
         message = "services.jimbot: ${cfg.environment} runs no image that is not pinned: ${lib.concatStringsSep ", " unpinned}. Put what `skopeo inspect docker://NAME:TAG` says into services.jimbot.settings.images.\"NAME\".digest, or keep that store embedded.";
       }
       {
-        assertion = cfg.runtime == "native" || lib.all (name: cfg.images ? ${table.services.${name}.image}) (lib.attrNames cfg.lib.programs);
+        assertion =
+          cfg.runtime == "native"
+          || lib.all (name: cfg.images ? ${table.services.${name}.image}) (lib.attrNames cfg.lib.programs);
         message = "services.jimbot: runtime = \"containers\" needs services.jimbot.images of the flake (x86_64-linux).";
       }
       {

@@ -1,5 +1,10 @@
 # What is done by the clock: backups, drills that restore one, and forgetting.
-{ config, lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
@@ -69,16 +74,18 @@ let
     PrivateUsers = false;
   };
 
-  withRepository = unit: lib.recursiveUpdate unit {
-    serviceConfig =
-      readsServers
-      // {
-        LoadCredential = [ "backup:${toString cfg.secrets.backup}" ];
-      }
-      // lib.optionalAttrs (cfg.secrets.backupEnvironment != null) {
-        EnvironmentFile = cfg.secrets.backupEnvironment;
-      };
-  };
+  withRepository =
+    unit:
+    lib.recursiveUpdate unit {
+      serviceConfig =
+        readsServers
+        // {
+          LoadCredential = [ "backup:${toString cfg.secrets.backup}" ];
+        }
+        // lib.optionalAttrs (cfg.secrets.backupEnvironment != null) {
+          EnvironmentFile = cfg.secrets.backupEnvironment;
+        };
+    };
 
   needsRepository = {
     requires = [ "jimbot-backup-init.service" ];
@@ -108,7 +115,9 @@ in
                 // needsRepository
                 // {
                   # Two at midnight wait for each other, and find no lock.
-                  after = [ "jimbot-backup-init.service" ] ++ map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
+                  after = [
+                    "jimbot-backup-init.service"
+                  ] ++ map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
                 }
               )
             ) kinds
@@ -124,24 +133,22 @@ in
               let
                 units = map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.programs);
               in
-              lib.recursiveUpdate
-                (withRepository (task "coming back from the newest backup" "restore --yes"))
-                {
-                  conflicts = [ "jimbot.target" ];
-                  after = [ "jimbot.target" ] ++ units;
-                  serviceConfig = {
-                    # It takes the home's place, which its owner may not.
-                    User = "root";
-                    Group = "root";
-                    AmbientCapabilities = "";
-                    CapabilityBoundingSet = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER";
-                    PrivateUsers = false;
-                    SystemCallFilter = [ "@system-service" ];
-                    StateDirectory = "";
-                    ReadWritePaths = [ "/var/lib" ] ++ lib.optional (local != "") local;
-                    ExecStartPost = "${pkgs.coreutils}/bin/chown -R ${identity.user}:${identity.user} ${identity.home}";
-                  };
+              lib.recursiveUpdate (withRepository (task "coming back from the newest backup" "restore --yes")) {
+                conflicts = [ "jimbot.target" ];
+                after = [ "jimbot.target" ] ++ units;
+                serviceConfig = {
+                  # It takes the home's place, which its owner may not.
+                  User = "root";
+                  Group = "root";
+                  AmbientCapabilities = "";
+                  CapabilityBoundingSet = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER";
+                  PrivateUsers = false;
+                  SystemCallFilter = [ "@system-service" ];
+                  StateDirectory = "";
+                  ReadWritePaths = [ "/var/lib" ] ++ lib.optional (local != "") local;
+                  ExecStartPost = "${pkgs.coreutils}/bin/chown -R ${identity.user}:${identity.user} ${identity.home}";
                 };
+              };
             jimbot-drill =
               withRepository (task "restoring the newest backup to see that it can be" "drill")
               // needsRepository;
@@ -153,8 +160,9 @@ in
           // {
             jimbot-drill = timer table.maintenance.drill_hours;
           };
-        systemd.tmpfiles.rules = lib.optional (local != "")
-          "d ${local} 0700 ${identity.user} ${identity.user} -";
+        systemd.tmpfiles.rules = lib.optional (
+          local != ""
+        ) "d ${local} 0700 ${identity.user} ${identity.user} -";
       })
     ]
   );

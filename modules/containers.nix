@@ -106,9 +106,9 @@ let
         ++ lib.optional (credentials != { }) "--env=CREDENTIALS_DIRECTORY=/run/secrets"
         ++ lib.optional (cores != "") "--cpuset-cpus=${cores}"
         # Ray's object store is shared memory.
-        ++ lib.optional (
-          service.group == "training"
-        ) "--shm-size=${toString table.profiles.${cfg.profile}.training.object_store_mb}m"
+        ++
+          lib.optional (service.group == "training")
+            "--shm-size=${toString table.profiles.${cfg.profile}.training.object_store_mb}m"
         ++ lib.optional gpu "--device=nvidia.com/gpu=all";
     };
 
@@ -168,11 +168,13 @@ in
 
     virtualisation.oci-containers = {
       backend = "podman";
-      containers = {
-        jimbot-network = first;
-      } // lib.mapAttrs' (
-        name: service: lib.nameValuePair "jimbot-${name}" (container name service)
-      ) programs;
+      containers =
+        {
+          jimbot-network = first;
+        }
+        // lib.mapAttrs' (
+          name: service: lib.nameValuePair "jimbot-${name}" (container name service)
+        ) programs;
     };
 
     systemd.tmpfiles.rules = [
@@ -180,52 +182,54 @@ in
       "d ${sockets} 0700 ${identity.user} ${identity.user} -"
     ] ++ lib.optional webhooks "d ${secretsOf "analytics"} 0700 ${identity.user} ${identity.user} -";
 
-    systemd.services = {
-      jimbot-outside = {
-        description = "JimBot: the outer side of its containers' network";
-        wantedBy = [ "jimbot.target" ];
-        partOf = [ "jimbot.target" ];
-        after = [ "network.target" ];
-        inherit (cfg.lib) environment;
-        startLimitIntervalSec = 0;
-        serviceConfig =
-          import ./hardening.nix
-          // cfg.lib.restarts
-          // {
-            User = identity.user;
-            Group = identity.user;
-            StateDirectory = "jimbot";
-            StateDirectoryMode = "0700";
-            ExecStart = lib.concatStringsSep " " (
-              [ "${cfg.lib.program} forward --outside" ]
-              ++ wayOut
-              ++ map (name: "--for=${name}") leadsOut
-              ++ [ sockets ]
-              ++ published
-            );
-            ReadWritePaths = [ sockets ];
-            Slice = "jimbot.slice";
-            MemoryMax = "128M";
-            MemorySwapMax = 0;
-            PrivateDevices = true;
-            MemoryDenyWriteExecute = true;
-          }
-          // lib.optionalAttrs webhooks {
-            BindReadOnlyPaths = [ "${secretsOf "analytics"}:/run/secrets" ];
-          }
-          // lib.optionalAttrs (leadsOut == [ ]) {
-            IPAddressDeny = "any";
-            IPAddressAllow = "localhost";
-          };
-      };
-      podman-jimbot-network = common // {
-        description = lib.mkForce "JimBot: the network of its containers";
-        serviceConfig = restarts // {
-          Slice = "jimbot.slice";
+    systemd.services =
+      {
+        jimbot-outside = {
+          description = "JimBot: the outer side of its containers' network";
+          wantedBy = [ "jimbot.target" ];
+          partOf = [ "jimbot.target" ];
+          after = [ "network.target" ];
+          inherit (cfg.lib) environment;
+          startLimitIntervalSec = 0;
+          serviceConfig =
+            import ./hardening.nix
+            // cfg.lib.restarts
+            // {
+              User = identity.user;
+              Group = identity.user;
+              StateDirectory = "jimbot";
+              StateDirectoryMode = "0700";
+              ExecStart = lib.concatStringsSep " " (
+                [ "${cfg.lib.program} forward --outside" ]
+                ++ wayOut
+                ++ map (name: "--for=${name}") leadsOut
+                ++ [ sockets ]
+                ++ published
+              );
+              ReadWritePaths = [ sockets ];
+              Slice = "jimbot.slice";
+              MemoryMax = "128M";
+              MemorySwapMax = 0;
+              PrivateDevices = true;
+              MemoryDenyWriteExecute = true;
+            }
+            // lib.optionalAttrs webhooks {
+              BindReadOnlyPaths = [ "${secretsOf "analytics"}:/run/secrets" ];
+            }
+            // lib.optionalAttrs (leadsOut == [ ]) {
+              IPAddressDeny = "any";
+              IPAddressAllow = "localhost";
+            };
         };
-      };
-    } // lib.mapAttrs' (
-      name: service: lib.nameValuePair "podman-jimbot-${name}" (unit name service)
-    ) programs;
+        podman-jimbot-network = common // {
+          description = lib.mkForce "JimBot: the network of its containers";
+          serviceConfig = restarts // {
+            Slice = "jimbot.slice";
+          };
+        };
+      }
+      // lib.mapAttrs' (
+        name: service: lib.nameValuePair "podman-jimbot-${name}" (unit name service)
+      ) programs;
   };
 }

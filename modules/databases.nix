@@ -75,9 +75,9 @@ in
     };
 
     systemd.tmpfiles.rules = lib.concatLists (
-      lib.mapAttrsToList (
-        name: _: [ "d ${identity.home}/${table.backup.servers.${name}} 0700 root root -" ]
-      ) servers
+      lib.mapAttrsToList (name: _: [
+        "d ${identity.home}/${table.backup.servers.${name}} 0700 root root -"
+      ]) servers
     );
 
     systemd.services = lib.mapAttrs' (

@@ -19,12 +19,14 @@ in
     warnings =
       lib.optional (cfg.environment == "production" && !cfg.backup.enable)
         "services.jimbot: nothing is backed up in production. Set services.jimbot.secrets.backup and services.jimbot.backup.enable."
+      ++
+        lib.optional (cfg.backup.enable && lib.hasPrefix "/" cfg.backup.repository && !onItsOwnDisk)
+          "services.jimbot: backups go to the disk of this machine (${cfg.backup.repository}) and are lost with it. Set services.jimbot.backup.repository to one elsewhere, or mount another disk there."
+      ++
+        lib.optional (cfg.secrets.claude == null)
+          "services.jimbot: no key for Claude is given, so a local strategist answers. Set services.jimbot.secrets.claude."
       ++ lib.optional (
-        cfg.backup.enable && lib.hasPrefix "/" cfg.backup.repository && !onItsOwnDisk
-      ) "services.jimbot: backups go to the disk of this machine (${cfg.backup.repository}) and are lost with it. Set services.jimbot.backup.repository to one elsewhere, or mount another disk there."
-      ++ lib.optional (cfg.secrets.claude == null)
-        "services.jimbot: no key for Claude is given, so a local strategist answers. Set services.jimbot.secrets.claude."
-      ++ lib.optional (cfg.training.enable && !cfg.gpu.enable)
-        "services.jimbot: training runs without a GPU.";
+        cfg.training.enable && !cfg.gpu.enable
+      ) "services.jimbot: training runs without a GPU.";
   };
 }

@@ -133,7 +133,9 @@ in
         description = "Whether the Ray head and the trainer run.";
       };
       offPeak = mkOption {
-        type = types.nullOr (types.listOf (types.strMatching "[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]"));
+        type = types.nullOr (
+          types.listOf (types.strMatching "[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]")
+        );
         default = null;
         example = [ "22:00-07:00" ];
         description = ''
@@ -271,13 +273,13 @@ in
         program = lib.getExe cfg.package;
         scale = cfg.table.profiles.${cfg.profile}.memory_scale;
         # Those of ours that run here, by name.
-        programs = lib.filterAttrs (
-          _: service: cfg.training.enable || service.group != "training"
-        ) (appliance.programs cfg.runtime cfg.table);
+        programs = lib.filterAttrs (_: service: cfg.training.enable || service.group != "training") (
+          appliance.programs cfg.runtime cfg.table
+        );
         # Others' servers: those of the stores that are kept by a server.
-        servers = lib.filterAttrs (
-          name: _: cfg.stores.${appliance.storeOf cfg.table name} == "server"
-        ) (appliance.servers cfg.table);
+        servers = lib.filterAttrs (name: _: cfg.stores.${appliance.storeOf cfg.table name} == "server") (
+          appliance.servers cfg.table
+        );
         unitOf =
           name:
           if cfg.table.services.${name} ? command && cfg.runtime == "native" then
@@ -301,14 +303,11 @@ in
           };
           analytics.alert-webhooks = cfg.secrets.alertWebhooks;
         };
-        credentialsOf =
-          name: lib.filterAttrs (_: path: path != null) (cfg.lib.credentials.${name} or { });
+        credentialsOf = name: lib.filterAttrs (_: path: path != null) (cfg.lib.credentials.${name} or { });
         # What a unit of this service gets of the machine.
         shares = name: {
           Slice = "${appliance.sliceOf cfg.table cfg.table.services.${name}.group}.slice";
-          MemoryMax = appliance.scaled cfg.lib.scale (
-            appliance.serviceMemory cfg.runtime cfg.table name
-          );
+          MemoryMax = appliance.scaled cfg.lib.scale (appliance.serviceMemory cfg.runtime cfg.table name);
           MemorySwapMax = 0;
           OOMScoreAdjust = cfg.table.placement.oom_score.${cfg.table.services.${name}.group};
         };
@@ -332,8 +331,7 @@ in
                 "${cfg.lib.podman} exec jimbot-network /bin/jimbot";
           in
           lib.optional (cfg.table.services.${name} ? health) (
-            "${jimbot} health ${name} --wait --timeout "
-            + toString cfg.table.services.${name}.health.start_s
+            "${jimbot} health ${name} --wait --timeout " + toString cfg.table.services.${name}.health.start_s
           );
         needs =
           name:

@@ -119,21 +119,21 @@ in
       {
         jimbot-init = {
           description = "JimBot: schemas of the stores";
-          after = [ "network.target" ] ++ map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.servers);
+          after = [
+            "network.target"
+          ] ++ map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.servers);
           partOf = [ "jimbot.target" ];
           inherit (cfg.lib) environment;
-          serviceConfig =
-            common
-            // {
-              Type = "oneshot";
-              RemainAfterExit = true;
-              Slice = "jimbot.slice";
-              PrivateDevices = true;
-              IPAddressDeny = "any";
-              IPAddressAllow = "localhost";
-              MemoryDenyWriteExecute = true;
-              ExecStart = "${cfg.lib.program} init-db";
-            };
+          serviceConfig = common // {
+            Type = "oneshot";
+            RemainAfterExit = true;
+            Slice = "jimbot.slice";
+            PrivateDevices = true;
+            IPAddressDeny = "any";
+            IPAddressAllow = "localhost";
+            MemoryDenyWriteExecute = true;
+            ExecStart = "${cfg.lib.program} init-db";
+          };
         };
       }
       // lib.mapAttrs' (name: service: lib.nameValuePair "jimbot-${name}" (unit name service)) programs

@@ -17,8 +17,7 @@ let
     lib.concatStringsSep "," (
       lib.unique (
         lib.filter (cpus: cpus != "") (
-          [ (table.placement.cpus.${name} or "") ]
-          ++ map coresOf (lib.attrNames (cfg.lib.inside table name))
+          [ (table.placement.cpus.${name} or "") ] ++ map coresOf (lib.attrNames (cfg.lib.inside table name))
         )
       )
     );

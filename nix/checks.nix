@@ -50,19 +50,23 @@ let
 
   closureWithout =
     name: package: forbidden:
-    pkgs.runCommand "jimbot-closure-${name}" { closure = pkgs.closureInfo { rootPaths = [ package ]; }; } ''
-      if grep -E -- '-(${lib.concatStringsSep "|" forbidden})-[0-9]' $closure/store-paths; then
-        echo "the paths above have no place in ${name}'s closure" >&2
-        exit 1
-      fi
-      touch $out
-    '';
+    pkgs.runCommand "jimbot-closure-${name}"
+      { closure = pkgs.closureInfo { rootPaths = [ package ]; }; }
+      ''
+        if grep -E -- '-(${lib.concatStringsSep "|" forbidden})-[0-9]' $closure/store-paths; then
+          echo "the paths above have no place in ${name}'s closure" >&2
+          exit 1
+        fi
+        touch $out
+      '';
 in
 {
-  formatting = pkgs.runCommand "jimbot-formatting" { nativeBuildInputs = [ pkgs.nixfmt-rfc-style ]; } ''
-    find ${sources} -name '*.nix' -print0 | xargs -0 nixfmt --check
-    touch $out
-  '';
+  formatting =
+    pkgs.runCommand "jimbot-formatting" { nativeBuildInputs = [ pkgs.nixfmt-rfc-style ]; }
+      ''
+        find ${sources} -name '*.nix' -print0 | xargs -0 nixfmt --check
+        touch $out
+      '';
   dead-code =
     pkgs.runCommand "jimbot-dead-code"
       {

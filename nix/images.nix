@@ -42,14 +42,15 @@ let
       created = "1970-01-01T00:00:01Z";
       # A store path a layer, as far as it goes: what two images share is one layer in both.
       maxLayers = 110;
-      contents = [
-        package
-        root
-        pkgs.dockerTools.caCertificates
-        pkgs.tzdata
-      ]
-      # What `jimbot backup` and `jimbot restore` call.
-      ++ lib.optional (name == "jimbot-cli") pkgs.restic;
+      contents =
+        [
+          package
+          root
+          pkgs.dockerTools.caCertificates
+          pkgs.tzdata
+        ]
+        # What `jimbot backup` and `jimbot restore` call.
+        ++ lib.optional (name == "jimbot-cli") pkgs.restic;
       extraCommands = ''
         mkdir -p tmp .${identity.home}
         chmod 1777 tmp
@@ -122,9 +123,7 @@ let
 
   images = lib.mapAttrs arguments ours;
   streams = lib.mapAttrs (_: pkgs.dockerTools.streamLayeredImage) images;
-  budgets = pkgs.writeText "budgets.json" (
-    builtins.toJSON (lib.mapAttrs (_: row: row.max_mb) ours)
-  );
+  budgets = pkgs.writeText "budgets.json" (builtins.toJSON (lib.mapAttrs (_: row: row.max_mb) ours));
   # For the NixOS module, which loads files.
   archives = lib.mapAttrs (_: pkgs.dockerTools.buildLayeredImage) images;
 in

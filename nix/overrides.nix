@@ -8,7 +8,8 @@ let
   # The lock has some of CUDA's libraries twice, since two packages ask for them in different
   # words. torch is built against the ones that cuda-toolkit names; poetry2nix takes the newest.
   wanted =
-    name: lib.removeSuffix ".*" (lib.removePrefix "==" (rowOf "cuda-toolkit").dependencies.${name}.version);
+    name:
+    lib.removeSuffix ".*" (lib.removePrefix "==" (rowOf "cuda-toolkit").dependencies.${name}.version);
   ofToolkit =
     name:
     final.mkPoetryDep (
@@ -24,9 +25,9 @@ let
         sourceSpec = { };
       }
     );
-  twice = lib.filter (
-    name: lib.count (row: row.name == name) lock.package > 1
-  ) (lib.attrNames (rowOf "cuda-toolkit").dependencies);
+  twice = lib.filter (name: lib.count (row: row.name == name) lock.package > 1) (
+    lib.attrNames (rowOf "cuda-toolkit").dependencies
+  );
 
   cuda = lib.unique (
     map (row: row.name) (lib.filter (row: lib.hasPrefix "nvidia-" row.name) lock.package)

@@ -17,10 +17,7 @@ rec {
     let
       image = images.${name};
     in
-    if (image.digest or "") != "" then
-      "${name}@${image.digest}"
-    else
-      "${name}:${image.tag or version}";
+    if (image.digest or "") != "" then "${name}@${image.digest}" else "${name}:${image.tag or version}";
 
   # Services of a runtime that are programs of JimBot's, and those that are others' servers.
   programs =
@@ -57,7 +54,8 @@ rec {
     table: name:
     let
       outer = table.groups.${name}.inside or null;
-      chain = group: lib.optionals (group != null) (chain (table.groups.${group}.inside or null) ++ [ group ]);
+      chain =
+        group: lib.optionals (group != null) (chain (table.groups.${group}.inside or null) ++ [ group ]);
     in
     "jimbot-${lib.concatStringsSep "-" (chain outer ++ [ name ])}";
 
@@ -89,7 +87,8 @@ rec {
     runtime: table: name:
     let
       absent = lib.filterAttrs (
-        _: other: other ? command && !(lib.elem runtime (runtimesOf other)) && lib.elem name (other.depends or [ ])
+        _: other:
+        other ? command && !(lib.elem runtime (runtimesOf other)) && lib.elem name (other.depends or [ ])
       ) table.services;
     in
     table.services.${name}.memory_mb + sum (map (other: other.memory_mb) (lib.attrValues absent));

@@ -7,25 +7,24 @@
 }:
 let
   # A machine as small as the table's least profile, without a GPU.
-  machine =
-    settings: {
-      imports = [ self.nixosModules.default ];
-      virtualisation = {
-        memorySize = appliance.table.profiles.ci.minimum.memory_mb;
-        cores = 4;
-        diskSize = 8 * appliance.table.machine.disk_free_mb;
-      };
-      services.jimbot = lib.mkMerge [
-        {
-          enable = true;
-          environment = lib.mkDefault "development";
-          profile = "ci";
-          gpu.enable = false;
-          training.enable = false;
-        }
-        settings
-      ];
+  machine = settings: {
+    imports = [ self.nixosModules.default ];
+    virtualisation = {
+      memorySize = appliance.table.profiles.ci.minimum.memory_mb;
+      cores = 4;
+      diskSize = 8 * appliance.table.machine.disk_free_mb;
     };
+    services.jimbot = lib.mkMerge [
+      {
+        enable = true;
+        environment = lib.mkDefault "development";
+        profile = "ci";
+        gpu.enable = false;
+        training.enable = false;
+      }
+      settings
+    ];
+  };
 
   scenarios = {
     services = ./services.nix;
@@ -57,7 +56,9 @@ let
     pkgs.testers.runNixOSTest {
       name = "jimbot-${name}-${runtime}";
       nodes.machine = {
-        imports = [ (machine (scenario.settings or { } // { inherit runtime; })) ] ++ scenario.modules or [ ];
+        imports = [
+          (machine (scenario.settings or { } // { inherit runtime; }))
+        ] ++ scenario.modules or [ ];
       };
       testScript = ''
         machine.wait_for_unit("jimbot.target", timeout=900)

@@ -44,8 +44,7 @@ let
   # Wrong types throw, which tryEval catches; the path of a secret is looked at when it is used.
   throws =
     name: settings: value:
-    lib.optional (builtins.tryEval (builtins.deepSeq (value (evaluate settings).services.jimbot) true))
-    .success "${name}: was accepted";
+    lib.optional (builtins.tryEval (builtins.deepSeq (value (evaluate settings).services.jimbot) true)).success "${name}: was accepted";
 
   quiet = {
     environment = "development";
@@ -66,7 +65,9 @@ let
       let
         slice = workstation.systemd.slices.${appliance.sliceOf table group}.sliceConfig;
       in
-      same "MemoryMax of ${group}" (appliance.scaled 1.0 (appliance.groupMemory table group)) slice.MemoryMax
+      same "MemoryMax of ${group}" (appliance.scaled 1.0 (
+        appliance.groupMemory table group
+      )) slice.MemoryMax
       ++ same "CPUWeight of ${group}" table.placement.cpu_weight.${group} slice.CPUWeight
       ++ lib.optionals (row.cores > 0 && appliance.inside table group == { }) (
         same "AllowedCPUs of ${group}" table.placement.cpus.${group} slice.AllowedCPUs
@@ -93,9 +94,9 @@ let
         settings.images.${table.services.memgraph.image}.digest = "";
       }
     ) "runs no image that is not pinned"
-    ++ throws "a secret in the store" (
-      quiet // { secrets.claude = "${builtins.storeDir}/x-key"; }
-    ) (cfg: cfg.secrets.claude)
+    ++ throws "a secret in the store" (quiet // { secrets.claude = "${builtins.storeDir}/x-key"; }) (
+      cfg: cfg.secrets.claude
+    )
     ++ throws "a secret that is a path literal" (quiet // { secrets.claude = ./module.nix; }) (
       cfg: cfg.secrets.claude
     )

@@ -9,11 +9,9 @@ let
   flake =
     path: inputs:
     let
-      self =
-        (import (path + "/flake.nix")).outputs (inputs // { inherit self; })
-        // {
-          outPath = path;
-        };
+      self = (import (path + "/flake.nix")).outputs (inputs // { inherit self; }) // {
+        outPath = path;
+      };
     in
     self;
   inputs = {
@@ -119,7 +117,11 @@ jimbot
   # The same host with its services in containers.
   contained = facts (host (import ./contained.nix));
   containedUnits = unitsOf (host (import ./contained.nix));
-  closed = facts (host (containedWith { outbound = [ ]; }));
+  closed = facts (
+    host (containedWith {
+      outbound = [ ];
+    })
+  );
   alerting = facts (
     host (containedWith {
       outbound = [
@@ -129,7 +131,11 @@ jimbot
       secrets.alertWebhooks = "/etc/webhooks";
     })
   );
-  strange = facts (host (containedWith { outbound = [ "mcp" ]; }));
+  strange = facts (
+    host (containedWith {
+      outbound = [ "mcp" ];
+    })
+  );
   # What the NixOS VM tests do, as Python.
   scripts = lib.mapAttrs (_: check: builtins.unsafeDiscardStringContext check.testScript) (
     lib.filterAttrs (name: _: lib.hasPrefix "vm-" name) jimbot.checks.x86_64-linux

@@ -120,8 +120,7 @@ let
               map (row: row.one) (
                 builtins.genericClosure {
                   startSet = map keyed (lib.filter isPackage list);
-                  operator =
-                    row: map keyed (lib.filter isPackage (row.one.arguments.propagatedBuildInputs or [ ]));
+                  operator = row: map keyed (lib.filter isPackage (row.one.arguments.propagatedBuildInputs or [ ]));
                 }
               );
             toPythonModule = one: one;

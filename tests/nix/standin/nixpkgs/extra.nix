@@ -110,7 +110,9 @@ lib.genAttrs missing pkgs.dummy
   mesa = pkgs.dummy "mesa" // {
     drivers = pkgs.dummy "mesa-drivers";
   };
-  tzdata = pkgs.runCommand "tzdata" { } "mkdir -p $out/share; cp -rL /usr/share/zoneinfo $out/share/zoneinfo";
+  tzdata =
+    pkgs.runCommand "tzdata" { }
+      "mkdir -p $out/share; cp -rL /usr/share/zoneinfo $out/share/zoneinfo";
   path = ./.;
   inherit linuxPackages;
   linuxPackagesFor = _: linuxPackages;

@@ -3,9 +3,7 @@
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-24.11";
 
-  outputs =
-    _:
-    {
-      lib.mkPoetry2Nix = { pkgs }: import ./poetry.nix { inherit pkgs; };
-    };
+  outputs = _: {
+    lib.mkPoetry2Nix = { pkgs }: import ./poetry.nix { inherit pkgs; };
+  };
 }

@@ -8,8 +8,9 @@ let
 
   takes =
     what: known: args:
-    lib.throwIfNot (lib.subtractLists known (lib.attrNames args) == [ ])
-      "${what} does not take ${toString (lib.subtractLists known (lib.attrNames args))}";
+    lib.throwIfNot (
+      lib.subtractLists known (lib.attrNames args) == [ ]
+    ) "${what} does not take ${toString (lib.subtractLists known (lib.attrNames args))}";
   projectArguments = [
     "projectDir"
     "poetrylock"
@@ -50,8 +51,7 @@ let
     in
     [ core ]
     ++ lib.optional (light != [ ]) (
-      run "standin-${lib.concatStringsSep "-" light}"
-        "packages $out ${project} ${lib.concatStringsSep "," light} ${core}"
+      run "standin-${lib.concatStringsSep "-" light}" "packages $out ${project} ${lib.concatStringsSep "," light} ${core}"
     );
 in
 {
@@ -68,7 +68,9 @@ in
         builtins.seq (map (one: "${one}") chosen) { interpreter = "/bin/python3.11"; };
     };
 
-  mkPoetryEnv = args: builtins.seq (checked "mkPoetryEnv" [ ] args) (
+  mkPoetryEnv =
+    args:
+    builtins.seq (checked "mkPoetryEnv" [ ] args) (
       pkgs.runCommand "python-env" { } ''
         mkdir -p $out/bin
         for tool in python ruff mypy; do
