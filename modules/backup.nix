@@ -106,63 +106,63 @@ in
         systemd.timers.jimbot-retain = timer table.maintenance.retain_hours;
       }
       (lib.mkIf cfg.backup.enable {
-        systemd.services =
-          lib.listToAttrs (
-            lib.imap0 (
-              position: kind:
-              lib.nameValuePair "jimbot-backup-${kind}" (
-                withRepository (task "${kind} backup" "backup run --kind ${kind}")
-                // needsRepository
-                // {
-                  # Two at midnight wait for each other, and find no lock.
-                  after = [
-                    "jimbot-backup-init.service"
-                  ] ++ map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
-                }
-              )
-            ) kinds
-          )
-          // {
-            # The repository is made before the first backup goes into it.
-            jimbot-backup-init = lib.recursiveUpdate (withRepository (
-              task "repository of the backups" "backup init"
-            )) { serviceConfig.RemainAfterExit = true; };
-            # Never by itself: `systemctl start jimbot-restore` stops the services, and puts the newest
-            # backup that holds in the place of the home, which is kept under another name.
-            jimbot-restore =
-              let
-                units = map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.programs);
-              in
-              lib.recursiveUpdate (withRepository (task "coming back from the newest backup" "restore --yes")) {
-                conflicts = [ "jimbot.target" ];
-                after = [ "jimbot.target" ] ++ units;
-                serviceConfig = {
-                  # It takes the home's place, which its owner may not.
-                  User = "root";
-                  Group = "root";
-                  AmbientCapabilities = "";
-                  CapabilityBoundingSet = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER";
-                  PrivateUsers = false;
-                  SystemCallFilter = [ "@system-service" ];
-                  StateDirectory = "";
-                  ReadWritePaths = [ "/var/lib" ] ++ lib.optional (local != "") local;
-                  ExecStartPost = "${pkgs.coreutils}/bin/chown -R ${identity.user}:${identity.user} ${identity.home}";
+        systemd = {
+          services =
+            lib.listToAttrs (
+              lib.imap0 (
+                position: kind:
+                lib.nameValuePair "jimbot-backup-${kind}" (
+                  withRepository (task "${kind} backup" "backup run --kind ${kind}")
+                  // needsRepository
+                  // {
+                    # Two at midnight wait for each other, and find no lock.
+                    after = [
+                      "jimbot-backup-init.service"
+                    ] ++ map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
+                  }
+                )
+              ) kinds
+            )
+            // {
+              # The repository is made before the first backup goes into it.
+              jimbot-backup-init = lib.recursiveUpdate (withRepository (
+                task "repository of the backups" "backup init"
+              )) { serviceConfig.RemainAfterExit = true; };
+              # Never by itself: `systemctl start jimbot-restore` stops the services, and puts the newest
+              # backup that holds in the place of the home, which is kept under another name.
+              jimbot-restore =
+                let
+                  units = map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.programs);
+                in
+                lib.recursiveUpdate (withRepository (task "coming back from the newest backup" "restore --yes")) {
+                  conflicts = [ "jimbot.target" ];
+                  after = [ "jimbot.target" ] ++ units;
+                  serviceConfig = {
+                    # It takes the home's place, which its owner may not.
+                    User = "root";
+                    Group = "root";
+                    AmbientCapabilities = "";
+                    CapabilityBoundingSet = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER";
+                    PrivateUsers = false;
+                    SystemCallFilter = [ "@system-service" ];
+                    StateDirectory = "";
+                    ReadWritePaths = [ "/var/lib" ] ++ lib.optional (local != "") local;
+                    ExecStartPost = "${pkgs.coreutils}/bin/chown -R ${identity.user}:${identity.user} ${identity.home}";
+                  };
                 };
-              };
-            jimbot-drill =
-              withRepository (task "restoring the newest backup to see that it can be" "drill")
-              // needsRepository;
-          };
-        systemd.timers =
-          lib.listToAttrs (
-            map (kind: lib.nameValuePair "jimbot-backup-${kind}" (timer table.backup.every_hours.${kind})) kinds
-          )
-          // {
-            jimbot-drill = timer table.maintenance.drill_hours;
-          };
-        systemd.tmpfiles.rules = lib.optional (
-          local != ""
-        ) "d ${local} 0700 ${identity.user} ${identity.user} -";
+              jimbot-drill =
+                withRepository (task "restoring the newest backup to see that it can be" "drill")
+                // needsRepository;
+            };
+          timers =
+            lib.listToAttrs (
+              map (kind: lib.nameValuePair "jimbot-backup-${kind}" (timer table.backup.every_hours.${kind})) kinds
+            )
+            // {
+              jimbot-drill = timer table.maintenance.drill_hours;
+            };
+          tmpfiles.rules = lib.optional (local != "") "d ${local} 0700 ${identity.user} ${identity.user} -";
+        };
       })
     ]
   );

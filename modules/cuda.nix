@@ -5,13 +5,15 @@ let
 in
 {
   config = lib.mkIf (cfg.enable && cfg.gpu.enable) {
-    hardware.graphics.enable = true;
     services.xserver.videoDrivers = [ "nvidia" ];
-    hardware.nvidia = {
-      open = lib.mkDefault true; # Turing and later; the RTX 3090 is an Ampere
-      modesetting.enable = lib.mkDefault true;
-      nvidiaPersistenced = lib.mkDefault true; # keeps the driver loaded between iterations
+    hardware = {
+      graphics.enable = true;
+      nvidia = {
+        open = lib.mkDefault true; # Turing and later; the RTX 3090 is an Ampere
+        modesetting.enable = lib.mkDefault true;
+        nvidiaPersistenced = lib.mkDefault true; # keeps the driver loaded between iterations
+      };
+      nvidia-container-toolkit.enable = cfg.runtime == "containers";
     };
-    hardware.nvidia-container-toolkit.enable = cfg.runtime == "containers";
   };
 }

@@ -8,7 +8,7 @@
 let
   cfg = config.services.jimbot;
   inherit (cfg) table;
-  prometheus = config.services.prometheus;
+  inherit (config.services) prometheus;
 
   rendered =
     what:

@@ -107,36 +107,38 @@ in
       inherit (cfg.lib.environment) JIMBOT_HOME JIMBOT_TABLE JIMBOT_ENVIRONMENT;
     };
 
-    # Before what mounts it or puts a folder into it.
-    systemd.tmpfiles.rules = [ "d ${identity.home} 0700 ${identity.user} ${identity.user} -" ];
+    systemd = {
+      # Before what mounts it or puts a folder into it.
+      tmpfiles.rules = [ "d ${identity.home} 0700 ${identity.user} ${identity.user} -" ];
 
-    systemd.targets.jimbot = {
-      description = "JimBot";
-      wantedBy = [ "multi-user.target" ];
-    };
+      targets.jimbot = {
+        description = "JimBot";
+        wantedBy = [ "multi-user.target" ];
+      };
 
-    systemd.services = lib.optionalAttrs (cfg.runtime == "native") (
-      {
-        jimbot-init = {
-          description = "JimBot: schemas of the stores";
-          after = [
-            "network.target"
-          ] ++ map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.servers);
-          partOf = [ "jimbot.target" ];
-          inherit (cfg.lib) environment;
-          serviceConfig = common // {
-            Type = "oneshot";
-            RemainAfterExit = true;
-            Slice = "jimbot.slice";
-            PrivateDevices = true;
-            IPAddressDeny = "any";
-            IPAddressAllow = "localhost";
-            MemoryDenyWriteExecute = true;
-            ExecStart = "${cfg.lib.program} init-db";
+      services = lib.optionalAttrs (cfg.runtime == "native") (
+        {
+          jimbot-init = {
+            description = "JimBot: schemas of the stores";
+            after = [
+              "network.target"
+            ] ++ map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.servers);
+            partOf = [ "jimbot.target" ];
+            inherit (cfg.lib) environment;
+            serviceConfig = common // {
+              Type = "oneshot";
+              RemainAfterExit = true;
+              Slice = "jimbot.slice";
+              PrivateDevices = true;
+              IPAddressDeny = "any";
+              IPAddressAllow = "localhost";
+              MemoryDenyWriteExecute = true;
+              ExecStart = "${cfg.lib.program} init-db";
+            };
           };
-        };
-      }
-      // lib.mapAttrs' (name: service: lib.nameValuePair "jimbot-${name}" (unit name service)) programs
-    );
+        }
+        // lib.mapAttrs' (name: service: lib.nameValuePair "jimbot-${name}" (unit name service)) programs
+      );
+    };
   };
 }

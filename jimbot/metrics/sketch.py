@@ -57,10 +57,14 @@ def decode(data: bytes) -> Sketch:
 
 
 def decode_all(data: Iterable[bytes]) -> Sketch:
-    """Several sketches as one."""
+    """Several sketches as one, its buckets in order.
+
+    Raises:
+        ValueError: this is no sketch of anything.
+    """
     numbers = np.frombuffer(b"".join(data), dtype=np.int64)
-    if not numbers.size:
-        return {}
+    if not numbers.size or int(numbers[1::2].min()) < 1:
+        raise ValueError("a sketch has a bucket that nothing is in")
     buckets = numbers[::2]
     lowest = int(buckets.min())
     if int(buckets.max()) - lowest > 2 * _FARTHEST:

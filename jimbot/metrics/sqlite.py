@@ -4,6 +4,7 @@ One process writes (analytics), others may read the same file meanwhile. Beside 
 store keeps one row a series and minute and one a series and hour, written in the same transaction;
 questions in whole minutes or hours are answered from these, so a chart over months reads thousands
 of rows, not millions. Raw points and minutes are kept for days (`retain`), hours for a year.
+Percentiles come from sketches, one an hour, and one a day for days that are over.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from jimbot.metrics.games import GameCount, GameRow, Kind
 from jimbot.metrics.series import PROJECTION, How, Keep, Point, SeriesError, SeriesMissing
 from jimbot.sqlite import FileKind, SQLiteFile
 
-MINUTE, HOUR = 60_000, 3_600_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 _FIRST = """
 CREATE TABLE series (
@@ -136,11 +137,24 @@ INSERT INTO sketches SELECT series, time, sketch FROM hours;
 ALTER TABLE hours DROP COLUMN sketch;
 """
 
+_DAYS = """
+-- Made by `retain` from the hours of days that are over, so that no write pays for them.
+CREATE TABLE day_sketches (
+    series INTEGER NOT NULL,
+    time   INTEGER NOT NULL,
+    sketch BLOB NOT NULL,
+    PRIMARY KEY (series, time)
+) STRICT;
+-- Until when they are made; whatever comes late for a day before is added to it.
+CREATE TABLE folded (until INTEGER NOT NULL) STRICT;
+INSERT INTO folded VALUES (0);
+"""
+
 KIND = FileKind(
     name="series store",
     article="a",
     application_id=0x4A42534D,  # "JBSM"
-    migrations=(_FIRST, _HOURS, _SPOOL, _SKETCHES),
+    migrations=(_FIRST, _HOURS, _SPOOL, _SKETCHES, _DAYS),
     durable=False,
     error=SeriesError,
     missing=SeriesMissing,
@@ -153,6 +167,7 @@ _GAME_COLUMNS = ", ".join(GameRow._fields)
 _TABLES = (
     "spool",
     "sketches",
+    "day_sketches",
     "points",
     "minutes",
     "hours",
@@ -329,7 +344,9 @@ class SQLiteSeries:
                 " since = max(since, excluded.since)",
                 whole.items(),
             )
-        limits = {**whole, "hours": now - keep.hours, "sketches": now - keep.hours}
+        self._fold_days(now // DAY * DAY)
+        hours = (now - keep.hours) // DAY * DAY
+        limits = {**whole, "hours": hours, "sketches": hours, "day_sketches": hours}
         removed = 0
         for (series,) in self._rows("SELECT id FROM series"):
             for table, limit in limits.items():
@@ -353,6 +370,7 @@ class SQLiteSeries:
         with self._file.transaction() as writer:
             for table in _TABLES:
                 writer.execute(f"DELETE FROM {table}")
+            writer.execute("UPDATE folded SET until = 0")
             self._ids.clear()
 
     def close(self) -> None:
@@ -368,6 +386,36 @@ class SQLiteSeries:
             if found < _REMOVED_AT_A_TIME:
                 return removed
 
+    def _fold_days(self, until: int) -> None:
+        """Make the sketches of all whole days before `until` that are not made yet."""
+        ((first,),) = self._rows(
+            "SELECT min((SELECT min(time) FROM sketches WHERE series = id AND time >= until))"
+            " FROM series, folded"
+        )
+        for day in range((until if first is None else first) // DAY * DAY, until, DAY):
+            with self._file.transaction() as writer:
+                parts: dict[int, list[bytes]] = defaultdict(list)
+                for series, data in writer.execute(
+                    "SELECT id, sketch FROM series JOIN sketches ON series = id"
+                    " WHERE time >= ? AND time < ?",
+                    (day, day + DAY),
+                ):
+                    parts[series].append(data)
+                writer.executemany(
+                    "INSERT OR REPLACE INTO day_sketches VALUES (?, ?, ?)",
+                    [
+                        (series, day, sketch.encode(self._summed(found)))
+                        for series, found in parts.items()
+                    ],
+                )
+                writer.execute("UPDATE folded SET until = ?", (day + DAY,))
+
+    def _summed(self, parts: Sequence[bytes]) -> sketch.Sketch:
+        try:
+            return sketch.decode_all(parts)
+        except ValueError as error:
+            raise self._file.damaged(str(error)) from error
+
     def _insert_points(self, writer: sqlite3.Connection, points: Sequence[Point]) -> None:
         if not points:
             return
@@ -378,7 +426,10 @@ class SQLiteSeries:
         ]
         writer.executemany("INSERT INTO points VALUES (?, ?, ?, ?)", rows)
         writer.execute("UPDATE numbers SET next = ?", (first + len(rows),))
-        _roll_up(writer, rows)
+        try:
+            _roll_up(writer, rows)
+        except ValueError as error:
+            raise self._file.damaged(str(error)) from error
 
     def _series_id(self, writer: sqlite3.Connection, point: Point) -> int:
         key = (point.name, *point.tags.items())
@@ -480,26 +531,30 @@ class SQLiteSeries:
             high[bucket] = max(most, high.get(bucket, most))
 
         whole = {"points": kept.get("points", 0), "minutes": kept.get("points", 0)}
+        ((folded,),) = self._rows("SELECT until FROM folded")
+        of_bucket = "0" if step is None else f"time - time % {int(step)}"
+        among = "series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
         for begin, until, table in _parts(start, end, step, whole, skip_minutes=True):
-            among = "series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
             if table == "hours":
-                hours = self._rows(
-                    "SELECT time, min, max, sketch FROM hours JOIN sketches USING (series, time)"
-                    f" WHERE {among}",
+                for bucket, least, most in self._rows(
+                    f"SELECT {of_bucket} AS bucket, min(min), max(max) FROM hours WHERE {among}"
+                    " GROUP BY bucket",
                     [series, begin, until],
-                )
-                for time, least, most, data in hours:
-                    bucket = 0 if step is None else time - time % step
-                    encoded[bucket].append(data)
+                ):
                     extend(bucket, least, most)
+                for since, to, kind in _sketches(begin, until, step, folded):
+                    for bucket, data in self._rows(
+                        f"SELECT {of_bucket}, sketch FROM {kind} WHERE {among}",
+                        [series, since, to],
+                    ):
+                        encoded[bucket].append(data)
                 continue
-            bucket_sql = "0" if step is None else f"time - time % {int(step)}"
             for bucket, value in self._rows(
-                f"SELECT {bucket_sql}, value FROM points WHERE {among}", [series, begin, until]
+                f"SELECT {of_bucket}, value FROM points WHERE {among}", [series, begin, until]
             ):
                 raw[bucket].append(value)
         for bucket, parts in encoded.items():
-            sketches[bucket] = sketch.decode_all(parts)
+            sketches[bucket] = self._summed(parts)
         answers = []
         for bucket in sorted({*sketches, *raw}):
             values = raw[bucket]
@@ -595,6 +650,19 @@ def _parts(
     return parts
 
 
+def _sketches(
+    start: int, end: int, step: int | None, folded: int
+) -> Iterator[tuple[int, int, Literal["sketches", "day_sketches"]]]:
+    """Which sketches stand for whole hours: those of days where they are made and fit."""
+    first, last = -(-start // DAY) * DAY, min(end, folded) // DAY * DAY
+    if first >= last or (step is not None and step % DAY):
+        yield start, end, "sketches"
+        return
+    yield start, first, "sketches"
+    yield first, last, "day_sketches"
+    yield last, end, "sketches"
+
+
 def _rolled(
     columns: str, series: str, parts: Sequence[Part], begin: str = "", end: str = ""
 ) -> tuple[str, list[Any]]:
@@ -622,6 +690,7 @@ def _roll_up(writer: sqlite3.Connection, rows: Sequence[tuple[int, int, int, flo
 
     One after the other also across batches, so that sums do not depend on how points were batched.
     """
+    (folded,) = writer.execute("SELECT until FROM folded").fetchone()
     for table, unit in (("minutes", MINUTE), ("hours", HOUR)):
         groups: dict[tuple[int, int], list[tuple[int, int, int, float]]] = {}
         for point in rows:
@@ -649,22 +718,25 @@ def _roll_up(writer: sqlite3.Connection, rows: Sequence[tuple[int, int, int, flo
                 )
             )
             if table == "hours":
-                _add_to_sketch(writer, key, values)
+                _add_to_sketch(writer, "sketches", key, values)
+                if key[1] < folded:
+                    day = key[0], key[1] - key[1] % DAY
+                    _add_to_sketch(writer, "day_sketches", day, values)
         writer.executemany(
             f"INSERT OR REPLACE INTO {table} ({_ROLLED}) VALUES (?,?,?,?,?,?,?,?,?)", rolled
         )
 
 
 def _add_to_sketch(
-    writer: sqlite3.Connection, key: tuple[int, int], values: Sequence[float]
+    writer: sqlite3.Connection, table: str, key: tuple[int, int], values: Sequence[float]
 ) -> None:
     found = writer.execute(
-        "SELECT sketch FROM sketches WHERE series = ? AND time = ?", key
+        f"SELECT sketch FROM {table} WHERE series = ? AND time = ?", key
     ).fetchone()
     buckets = sketch.decode(found[0]) if found else {}
     sketch.add(buckets, values)
     writer.execute(
-        "INSERT OR REPLACE INTO sketches VALUES (?, ?, ?)", (*key, sketch.encode(buckets))
+        f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, sketch.encode(buckets))
     )
 
 

@@ -1,6 +1,5 @@
 # A service that is gone fires an alert in Prometheus, by the table's rules.
-{ ... }:
-{
+_: {
   settings.monitoring.prometheus.enable = true;
   testScript = ''
     machine.wait_for_unit("prometheus.service")

@@ -1,6 +1,5 @@
 # What a backup holds is what a restore brings back.
-{ ... }:
-{
+_: {
   settings = {
     backup = {
       enable = true;

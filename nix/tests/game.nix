@@ -1,6 +1,5 @@
 # A game is played through the WebSocket, and every event of it is in the log.
-{ ... }:
-{
+_: {
   testScript = ''
     machine.succeed("jimbot health mcp --wait --timeout 60")
     machine.execute("runuser -u jimbot -- jimbot game serve --port 12346 >&2 &")

@@ -1,6 +1,5 @@
 # A service that is killed comes back by itself, and what it had acknowledged is there.
-{ ... }:
-{
+_: {
   testScript = ''
     machine.succeed(f"jimbot health {services} --wait --timeout 60")
     import json

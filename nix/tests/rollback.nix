@@ -1,6 +1,5 @@
 # A generation that is bad is left by one command; the one before has its table and its health.
-{ ... }:
-{
+_: {
   modules = [
     {
       specialisation.changed.configuration.services.jimbot.settings.aggregation.flush_ms = 250;

@@ -1,6 +1,5 @@
 # Everything comes up, says that it is well, and nothing but loopback listens.
-{ ... }:
-{
+_: {
   testScript = ''
     machine.succeed(f"jimbot health {services}")
     for service in services.split():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jimbot.metrics import Keep, Point, SeriesStore, sketch
+from jimbot.metrics import Keep, Point, SeriesError, SeriesStore, sketch
 from jimbot.metrics import sqlite as engine
 from jimbot.metrics.projection import project_all
 from jimbot.metrics.sqlite import HOUR, MINUTE, SQLiteSeries
@@ -70,7 +70,7 @@ def test_nothing_is_lost_or_counted_twice_at_the_seams(store: SeriesStore) -> No
 def test_what_is_older_than_everything_goes(store: SeriesStore) -> None:
     points = filled(store)
     store.retain(NOW, KEEP)
-    assert store.total("x", START, NOW - 8 * DAY - HOUR, "count") == 0
+    assert store.total("x", START, NOW - 9 * DAY, "count") == 0
     last = points[-1]
     assert store.latest("x") == last
     assert store.retain(NOW, KEEP) == 0
@@ -122,6 +122,87 @@ def test_percentiles_of_many_points_are_within_one_percent(
     sketched = ask()
     assert sketched == pytest.approx(exact, rel=0.0101)
     assert (sketched != exact) == coarsens(store)
+
+
+def test_days_that_are_over_answer_as_their_hours_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "EXACT", 10)
+    store = SQLiteSeries(tmp_path / "series.sqlite")
+    filled(store)
+    spans = [(START, NOW), (NOW - 7 * DAY + 17, NOW - 12_345), (NOW - DAY, NOW)]
+
+    def ask() -> list[object]:
+        return [
+            store.range("x", start=start, end=end, step=step, how=how)
+            for start, end in spans
+            for step in (HOUR, 6 * HOUR, DAY, 3 * DAY)
+            for how in ("p50", "p95")
+        ] + [store.total("x", start, end, "p99") for start, end in spans]
+
+    long = Keep(raw=30 * DAY, minutes=30 * DAY, hours=30 * DAY, games=30 * DAY)
+    before = ask()
+    store.retain(NOW - 4 * DAY + HOUR, long)
+    assert ask() == before
+    # What comes late for such a day is in its answers, also where the series is new to it.
+    late = [Point("x", NOW - 6 * DAY + 5 * n, 1000.0, {"of": "late"}) for n in range(2000)]
+    store.write(late)
+    store.write(late[:10])
+    with_late = ask()
+    assert with_late != before
+    days = dict(store.range("x", start=NOW - 7 * DAY, end=NOW, step=DAY, how="p95"))
+    assert days[NOW // DAY * DAY - 6 * DAY] == pytest.approx(1000, rel=0.01)
+    store.retain(NOW, long)
+    assert ask() == with_late
+    # The same from hours alone.
+    fresh = SQLiteSeries(tmp_path / "fresh.sqlite")
+    filled(fresh)
+    fresh.write(late)
+    fresh.write(late[:10])
+    store.close()
+    store = fresh
+    assert ask() == with_late
+    store.close()
+
+
+def test_a_year_by_day_is_read_from_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "EXACT", 10)
+    store = SQLiteSeries(tmp_path / "series.sqlite")
+    filled(store)
+    store.retain(NOW, KEEP)
+    read: list[int] = []
+    real = sketch.decode_all
+    monkeypatch.setattr(sketch, "decode_all", lambda parts: read.append(len(parts)) or real(parts))
+    end = NOW // DAY * DAY - DAY
+    assert len(store.range("x", start=end - 7 * DAY, end=end, step=DAY, how="p95")) == 7
+    assert read == [1] * 7  # one sketch a day, not one an hour
+    store.close()
+
+
+@pytest.mark.parametrize("sketch_of", ["sketches", "day_sketches"])
+@pytest.mark.parametrize("bad", [b"123", b"\xff" * 16, b""])
+def test_a_damaged_sketch_is_named_with_the_way_out(
+    tmp_path: Path, sketch_of: str, bad: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    monkeypatch.setattr(engine, "EXACT", 10)
+    store = SQLiteSeries(tmp_path / "series.sqlite")
+    filled(store)
+    store.retain(NOW, KEEP)
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(f"UPDATE {sketch_of} SET sketch = ?", (bad,))
+    connection.close()
+    day = NOW // DAY * DAY - 6 * DAY
+    with pytest.raises(SeriesError, match="damaged"):
+        store.total("x", day + (HOUR if sketch_of == "sketches" else 0), day + DAY, "p95")
+    if bad == b"123":
+        late = next(
+            time for time, _ in store.range("x", start=day, end=day + DAY, step=1, how="sum")
+        )
+        with pytest.raises(SeriesError, match="damaged"):
+            store.write([Point("x", late, 1.0)])
+    store.close()
 
 
 @given(

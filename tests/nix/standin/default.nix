@@ -63,7 +63,7 @@ let
 
   # What tests ask of a host, in one piece.
   facts = config: {
-    warnings = config.warnings;
+    inherit (config) warnings;
     failed = map (row: row.message) (lib.filter (row: !row.assertion) config.assertions);
     tcp = config.networking.firewall.allowedTCPPorts;
     ssh = config.services.openssh.ports;
