@@ -28,11 +28,13 @@ let
       };
     };
     eventstore = _: {
-      volumes = [ "${identity.home}/${table.backup.servers.eventstore}:/var/lib/eventstore:U" ];
+      volumes = [ "${identity.home}/${table.backup.servers.eventstore}:/var/lib/kurrentdb:U" ];
       environment = {
-        EVENTSTORE_INSECURE = "true"; # on this machine's loopback alone
-        EVENTSTORE_TELEMETRY_OPTOUT = "true";
-        EVENTSTORE_INDEX = "/var/lib/eventstore/index";
+        KURRENTDB_INSECURE = "true"; # on this machine's loopback alone
+        KURRENTDB_TELEMETRY_OPTOUT = "true";
+        KURRENTDB_INDEX = "/var/lib/kurrentdb/index";
+        # Nobody here asks them anything, and no copy of files can be made of them meanwhile.
+        KURRENTDB_SECONDARY_INDEXING__ENABLED = "false";
         DOTNET_CLI_TELEMETRY_OPTOUT = "1";
       };
     };

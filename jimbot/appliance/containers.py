@@ -24,8 +24,13 @@ SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
     "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
     "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
     "eventstore": (
-        "/var/lib/eventstore",
-        {"EVENTSTORE_INSECURE": "true", "EVENTSTORE_TELEMETRY_OPTOUT": "true"},
+        "/var/lib/kurrentdb",
+        {
+            "KURRENTDB_INSECURE": "true",  # on the closed network alone
+            "KURRENTDB_TELEMETRY_OPTOUT": "true",
+            # Nobody here asks them anything, and no copy of files can be made of them meanwhile.
+            "KURRENTDB_SECONDARY_INDEXING__ENABLED": "false",
+        },
         (),
     ),
 }
