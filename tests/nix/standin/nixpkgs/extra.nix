@@ -36,15 +36,19 @@ let
     "nvidia-container-toolkit"
     "raspberrypiWirelessFirmware"
   ];
-  # A tool that is not here says so and lets what it would have checked pass; who runs the checks
-  # looks for this word and counts.
-  absent =
+  # This machine's tools. One that is not here says so and lets what it would have checked pass; who
+  # runs the checks looks for this word and counts.
+  ofMachine =
     package: tools:
     pkgs.runCommand package { } ''
       mkdir -p $out/bin
       for tool in ${toString tools}; do
-        printf '#!/bin/sh\necho "SKIPPED: %s is not on this machine" >&2\n' "$tool" > $out/bin/$tool
-        chmod +x $out/bin/$tool
+        if found=$(type -P "$tool"); then
+          ln -s "$(readlink -f "$found")" "$out/bin/$tool"
+        else
+          printf '#!/bin/sh\necho "SKIPPED: %s is not on this machine" >&2\n' "$tool" > $out/bin/$tool
+          chmod +x $out/bin/$tool
+        fi
       done
     '';
 in
@@ -57,9 +61,9 @@ lib.genAttrs missing pkgs.dummy
   restic = pkgs.shim "restic" [ "restic" ];
   # A dummy of this name hides what `with pkgs;` is meant to leave alone.
   inherit (lib) optional;
-  deadnix = absent "deadnix" [ "deadnix" ];
-  nixfmt-rfc-style = absent "nixfmt" [ "nixfmt" ];
-  statix = absent "statix" [ "statix" ];
+  deadnix = ofMachine "deadnix" [ "deadnix" ];
+  nixfmt-rfc-style = ofMachine "nixfmt" [ "nixfmt" ];
+  statix = ofMachine "statix" [ "statix" ];
   # The machines of a VM test are evaluated, whole; its script is compiled, and not run.
   testers.runNixOSTest =
     test:
