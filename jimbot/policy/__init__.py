@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NAMES = ("random", "heuristic", "search")
 SHIPPED = "learned.npz"  # beside this file
 LEARNED = "latest"  # what `jimbot export` has put into the home
+LOOKAHEAD = "lookahead"  # the same, which looks twice where a blind may be lost
 
 
 class UnknownPolicy(JimbotError):
@@ -48,7 +49,11 @@ def make(name: str, *, seed: int = 0, home: Home | None = None) -> Policy:
         from jimbot.policy.network import NetworkPolicy
 
         return NetworkPolicy(learned_file(home))
-    known = ", ".join((*NAMES, LEARNED))
+    if name == LOOKAHEAD:
+        from jimbot.policy.lookahead import LookaheadPolicy
+
+        return LookaheadPolicy.read(learned_file(home), seed)
+    known = ", ".join((*NAMES, LEARNED, LOOKAHEAD))
     if name == "search":
         from jimbot.policy.search import SearchPolicy
 
@@ -72,6 +77,7 @@ def learned_file(home: Home | None = None) -> Path:
 __all__ = [
     "COMPILED",
     "LEARNED",
+    "LOOKAHEAD",
     "NAMES",
     "Policy",
     "UnknownPolicy",

@@ -64,6 +64,15 @@ def finish_round(run: Run) -> None:
         quick_step(run)
 
 
+def known_part(run: Run) -> Run:
+    """A copy to determinise, whose deck lies in an order that tells nothing: so not even how it is
+    shuffled depends on the real one."""
+    twin = run.clone()
+    twin.settle_deck()
+    twin.draw_pile = twin.deck_view()
+    return twin
+
+
 def goes_on(run: Run, number: int) -> bool:
     """Whether there is something to play in the round of this number."""
     return run.phase_now == SELECTING_HAND and run.round == number and bool(run.hand)

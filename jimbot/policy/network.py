@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jimbot.game.actions import ActionKind
 from jimbot.policy import layout
 from jimbot.policy.arrange import arranged
 from jimbot.policy.features import Observer
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
 PREPARATIONS: Final = 12
 # Cards that are moved to the front of a hand before it is played, at most: see `arrange`.
 MOVES: Final = 2
+# Actions one after the other that only put jokers or cards elsewhere: more lead nowhere, and what
+# goes to the end and back would do so for ever.
+REARRANGED: Final = 8
 
 _BLOCK_OF_ROW: Final = np.array(layout.BLOCK_OF_ROW)
 _TOGGLES: Final = range(layout.TOGGLE_CARD, layout.TOGGLE_CARD + layout.CARD_SLOTS)
 _ACTS: Final = np.array(
     [row not in _TOGGLES and row != layout.NEXT_PAGE for row in range(layout.ROWS)]
 )
+_REARRANGES: Final = np.zeros(layout.ROWS, bool)
+for _name in ("card_to_front", "sort_hand", "joker_to_end"):
+    _block = layout.BLOCKS[_name]
+    _REARRANGES[_block.first : _block.first + _block.size] = True
+_MOVING: Final = (ActionKind.MOVE_JOKER, ActionKind.MOVE_CARD, ActionKind.SORT_HAND)
 
 
 class Judgement(NamedTuple):
@@ -119,18 +128,27 @@ class NetworkPolicy:
         policy._set_up(weights, header)
         return policy
 
+    def twin(self) -> NetworkPolicy:
+        """Another that plays the same, and remembers nothing of this one's games."""
+        return NetworkPolicy.of(self._weights, self.header)
+
     def _set_up(self, weights: Weights, header: Header) -> None:
         self.header = header
         self.name = header.policy
         self.confidence = 0.0
+        self._weights = weights
         self._network = Network(weights)
         self._observer = Observer(foresight=True)
         # The hand that cards were moved in last, and how often.
         self._hand: tuple[str, int, int, int] | None = None
         self._moves = 0
+        self._rearranged = 0
 
     def act(self, run: Run) -> Action:
-        action = self._best_action(run)
+        action = (
+            self._act_at_once(run) if self._rearranged >= REARRANGED else self._best_action(run)
+        )
+        self._rearranged = self._rearranged + 1 if action.kind in _MOVING else 0
         hand = (run.seed, run.round, run.hands_left, run.discards_left)
         if hand != self._hand:
             self._hand, self._moves = hand, 0
@@ -139,6 +157,18 @@ class NetworkPolicy:
             self._moves += moved is not action
             return moved
         return action
+
+    def options(self, run: Run, most: int) -> list[Action]:
+        """What the network would soonest do now, the best first: of what one row does and what
+        brings something about, at most so many."""
+        observer = self._observer
+        observer.forget()
+        observer.observe(run)
+        rows, scores, _ = self._network.evaluate(observer)
+        order = rows[np.argsort(-scores, kind="stable")]
+        wanted = order[(_ACTS & ~_REARRANGES)[order]][:most]
+        taken = (observer.take(int(row)) for row in wanted)
+        return [action for action in taken if action is not None]
 
     def _best_action(self, run: Run) -> Action:
         observer = self._observer
@@ -155,12 +185,13 @@ class NetworkPolicy:
         return self._act_at_once(run)
 
     def _act_at_once(self, run: Run) -> Action:
-        """The best row that acts: left alone, the network would select and let go to no end."""
+        """The best row that brings something about: left alone, the network would select and let
+        go, or move to and fro, to no end."""
         observer = self._observer
         observer.forget()
         while True:
             observer.observe(run)
-            if (observer.mask & _ACTS).any():
+            if (observer.mask & _ACTS & ~_REARRANGES).any():
                 row, self.confidence = self._choose(acting=True)
                 action = observer.take(row)
                 assert action is not None
@@ -168,9 +199,10 @@ class NetworkPolicy:
             observer.take(layout.NEXT_PAGE)
 
     def _choose(self, *, acting: bool = False) -> tuple[int, float]:
-        """The best row, of those that act or of all, and the softmax's chance of it."""
+        """The best row, of those that bring something about or of all, and the softmax's chance of
+        it."""
         rows, scores, _ = self._network.evaluate(self._observer)
-        open_to = np.where(_ACTS[rows], scores, -np.inf) if acting else scores
+        open_to = np.where((_ACTS & ~_REARRANGES)[rows], scores, -np.inf) if acting else scores
         best = int(open_to.argmax())
         top = float(scores.max())
         return int(rows[best]), exp(float(scores[best]) - top) / float(np.exp(scores - top).sum())

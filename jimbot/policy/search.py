@@ -17,7 +17,7 @@ from jimbot.game.actions import Action, ActionKind
 from jimbot.game.state import SELECTING_HAND
 from jimbot.policy.candidates import Hand, discards, plays
 from jimbot.policy.heuristic import HeuristicPolicy
-from jimbot.policy.imagine import finish_round
+from jimbot.policy.imagine import finish_round, known_part
 
 if TYPE_CHECKING:
     from jimbot.game import Run
@@ -76,10 +76,7 @@ class SearchPolicy:
             actions += [Action(ActionKind.DISCARD, 0, discard.cards) for discard in thrown]
         actions = list(dict.fromkeys(actions))
         totals = dict.fromkeys(actions, 0.0)
-        # In an order that tells nothing, so that not even how it is shuffled depends on it.
-        known = run.clone()
-        known.settle_deck()
-        known.draw_pile = known.deck_view()
+        known = known_part(run)
         deals = 0
         for wanted in _ROUNDS:
             while deals < wanted:

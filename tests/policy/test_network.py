@@ -13,7 +13,7 @@ from jimbot.appliance import Home
 from jimbot.game import Action, Run
 from jimbot.policy import LEARNED, layout, make
 from jimbot.policy.features import Observer
-from jimbot.policy.network import PREPARATIONS, Judgement, Network, NetworkPolicy
+from jimbot.policy.network import PREPARATIONS, REARRANGED, Judgement, Network, NetworkPolicy
 from jimbot.policy.weights import FILE_NAME, PolicyFileError
 from tests.policy.games import situations
 from tests.policy.networks import exported, untrained
@@ -170,6 +170,40 @@ def test_one_that_only_prepares_is_brought_to_act(
     assert run.is_legal(action)
     assert asked == PREPARATIONS + 2
     assert policy.confidence < 0.05  # it wanted something else
+
+
+def test_one_that_only_rearranges_is_brought_to_act(
+    policy: NetworkPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would sort its hand for ever; after so many times the best of the other rows is taken."""
+
+    def evaluate(seen: Observer) -> Judgement:
+        rows = np.flatnonzero(seen.mask)
+        scores = np.zeros(len(rows), np.float32)
+        sorting = layout.BLOCKS["sort_hand"]
+        scores[(rows >= sorting.first) & (rows < sorting.first + sorting.size)] = 9
+        scores[rows == layout.DISCARD] = 5
+        return Judgement(rows, scores, 0.0)
+
+    monkeypatch.setattr(policy._network, "evaluate", evaluate)
+    run = selecting_hand()
+    kinds = []
+    for _ in range(REARRANGED + 2):
+        action = policy.act(run)
+        kinds.append(action.kind.name)
+        run.step(action)
+    assert kinds == ["SORT_HAND"] * REARRANGED + ["DISCARD", "SORT_HAND"]
+
+
+def test_its_options_are_what_it_would_do_in_order(policy: NetworkPolicy) -> None:
+    run = selecting_hand()
+    options = policy.options(run, 5)
+    assert len(set(options)) == 5
+    assert all(run.is_legal(action) for action in options)
+    assert all(action.kind.name in ("PLAY", "DISCARD") for action in options)
+    twin = policy.twin()
+    assert twin.act(run) in options[:1] or twin.act(run).kind.name in ("MOVE_CARD", "SORT_HAND")
+    assert twin.options(run, 5) == options
 
 
 def test_it_cannot_see_the_future(policy: NetworkPolicy) -> None:
