@@ -37,7 +37,7 @@ def test_it_cannot_see_the_future() -> None:
     rng = random.Random(4)
     otherwise = 0
     for number, seed in enumerate(("ALEEB", "7LB2WVPK", "KJ8Q2Z", "TUTORIAL")):
-        run = first_hand(seed, 450.0)
+        run = first_hand(seed, 150.0)
         while run.phase == Phase.SELECTING_HAND:
             action = patient(number).act(run)
             twin = run.determinised(rng)
@@ -45,7 +45,7 @@ def test_it_cannot_see_the_future() -> None:
             assert patient(number).act(twin) == action
             otherwise += action != base().act(run)
             run.step(action)
-    assert otherwise >= 2
+    assert otherwise >= 3
 
 
 def test_it_leaves_the_run_as_it_was() -> None:
