@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jimbot.game import bosses
 from jimbot.game.actions import Action, ActionKind
 from jimbot.game.state import SELECTING_HAND
 from jimbot.policy.candidates import Hand, discards, plays
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # Imagined deals. Where the usual choice wins the first so many, there is no doubt; else after each
 # of these numbers only the better half of all choices goes on, and the usual one.
 _ROUNDS: Final = (6, 12, 24, 48, 96)
-_OPTIONS: Final = 8
+_OPTIONS: Final = 10
 _PROPOSALS: Final = 5
 # A play that has so large a part of what is missing, with hands to spare, needs no second look.
 _PART: Final = 0.6
@@ -125,6 +126,9 @@ class LookaheadPolicy:
         if run.discards_left > 0:
             thrown = discards(run, hand, found[0].cards, _PROPOSALS)
             actions += [Action(ActionKind.DISCARD, 0, discard.cards) for discard in thrown]
+        if bosses.active(run, bosses.LEAF):  # no card counts until a joker is sold
+            sales = (Action(ActionKind.SELL_JOKER, place) for place in range(len(run.jokers)))
+            actions += [sale for sale in sales if run.is_legal(sale)]
         return actions
 
     def _outcome(self, deal: Run, action: Action) -> float:
