@@ -68,7 +68,7 @@ class Preset(_Row):
 
 
 class Training(_Row):
-    deck: str
+    decks: Annotated[tuple[str, ...], Field(min_length=1, description="the first is evaluated")]
     stake: str
     learning_rate: Annotated[float, Field(gt=0)]
     warm_up: Annotated[int, Field(ge=0, description="iterations that only learn values")]

@@ -153,7 +153,7 @@ def train(
     try:
         # 2. Build the algorithm.
         status.stage = "building the algorithm"
-        context: dict[str, Any] = {"deck": table.deck, "stake": table.stake}
+        context: dict[str, Any] = {"decks": table.decks, "stake": table.stake}
         if plan.events and cluster.together(appliance):
             context |= {
                 "events": plan.events,
@@ -393,7 +393,7 @@ def _evaluate(
 
     def play(runner: Any) -> list[evaluation.Outcome]:
         number = max(0, runner.worker_index - 1)
-        return evaluation.share(weights, number, runners, games, table.deck, table.stake)
+        return evaluation.share(weights, number, runners, games, table.decks[0], table.stake)
 
     shares = algorithm.env_runner_group.foreach_env_runner(
         play, local_env_runner=not algorithm.config.num_env_runners

@@ -129,7 +129,9 @@ def imitate(
 
     table = appliance.training
     told(f"Recording {preset.lessons} games of {preset.teacher}")
-    task = imitation.Task(0, preset.lessons, 1, preset.teacher, deck=table.deck, stake=table.stake)
+    task = imitation.Task(
+        0, preset.lessons, 1, preset.teacher, deck=table.decks[0], stake=table.stake
+    )
     lessons, recorded = imitation.record(task, processes=min(2, os.cpu_count() or 1))
     if stop.is_set():
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def _gatherer(context: dict[str, Any]) -> Gatherer | None:
 _level: tuple[str, int] | None = None
 _games = 0
 _won = 0
+# Environments that this process has made.
+_environments = count()
 # Games of this process that were kept action by action and sent off, for the log.
 _kept: deque[str] = deque(maxlen=1000)
 
@@ -144,12 +147,14 @@ def make_env(context: dict[str, Any]) -> BalatroEnv:
     """The environment as RLlib makes it in each of its runners.
 
     Args:
-        context: `deck`, `stake`, and for games that shall be kept `events`, `journal` and
-            `record_one_in`; without them $JIMBOT_EVENTS says where they go, if it is set.
+        context: `decks`, of which this process's environments take one after the other, `stake`,
+            and for games that shall be kept `events`, `journal` and `record_one_in`; without them
+            $JIMBOT_EVENTS says where they go, if it is set.
     """
     first = (context["stake"], ANTES)
+    decks = context["decks"]
     return TalliedEnv(
-        context["deck"],
+        decks[next(_environments) % len(decks)],
         context["stake"],
         follow=_gatherer(context),
         level=lambda: _level or first,

@@ -80,7 +80,7 @@ def test_games_are_tallied_and_played_on_the_level_that_was_set(
 ) -> None:
     monkeypatch.setattr(games, "_level", None)
     games.take_tally()
-    env = games.make_env({"deck": "Red", "stake": "White"})
+    env = games.make_env({"decks": ("Red",), "stake": "White"})
     assert env.reset(seed=1)[1]["stake"] == "White"
     games.set_level(("Gold", 2))
     assert env.reset(seed=1)[1]["stake"] == "Gold"
@@ -204,7 +204,7 @@ def test_the_presets_are_whole(appliance: Appliance) -> None:
     assert set(appliance.training.presets) == {"smoke", "laptop", "workstation"}
     for preset in appliance.training.presets.values():
         assert preset.share.minibatch <= preset.share.batch
-    assert Run("1", appliance.training.deck, appliance.training.stake)
+    assert all(Run("1", deck, appliance.training.stake) for deck in appliance.training.decks)
 
 
 @pytest.fixture

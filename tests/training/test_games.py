@@ -37,7 +37,7 @@ def outbox(monkeypatch: pytest.MonkeyPatch) -> Outbox:
 
 
 CONTEXT = {
-    "deck": "Red",
+    "decks": ("Red",),
     "stake": "White",
     "events": "ws://127.0.0.1:1",
     "journal": "journal",
@@ -68,11 +68,19 @@ def test_each_game_leaves_its_summary_and_one_in_so_many_its_actions(outbox: Out
 
 
 def test_an_environment_alone_sends_nothing(outbox: Outbox) -> None:
-    context: dict[str, Any] = {"deck": "Blue", "stake": "Red"}
+    context: dict[str, Any] = {"decks": ("Blue",), "stake": "Red"}
     env = games.make_env(context)
     finish_games(env, 1)
     assert (env.run.deck, env.run.stake) == ("Blue", "Red")
     assert outbox.events == []
+
+
+def test_environments_of_a_process_take_the_decks_in_turn() -> None:
+    envs = [games.make_env({"decks": ("Red", "Blue"), "stake": "White"}) for _ in range(4)]
+    for env in envs:
+        env.reset()
+    assert sorted(env.run.deck for env in envs) == ["Blue", "Blue", "Red", "Red"]
+    assert envs[0].run.deck != envs[1].run.deck
 
 
 def test_on_another_machine_it_goes_where_it_is_told_and_may(
@@ -87,7 +95,7 @@ def test_on_another_machine_it_goes_where_it_is_told_and_may(
     monkeypatch.setattr(games, "EventClient", client)
     monkeypatch.setenv("JIMBOT_HOME", str(home.path))
     monkeypatch.setenv("JIMBOT_EVENTS", "wss://mcp:8765")
-    context: dict[str, Any] = {"deck": "Red", "stake": "White"}
+    context: dict[str, Any] = {"decks": ("Red",), "stake": "White"}
     finish_games(games.make_env(context), 1)
     assert asked == []
     assert "there is no token for wss://mcp:8765" in caplog.text
