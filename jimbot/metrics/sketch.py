@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 _LOG_GROWTH = math.log(1.02)
 _TO_THE_MIDDLE = math.log(2 / (1 + math.exp(_LOG_GROWTH)))
@@ -32,19 +33,8 @@ def bucket_of(value: float) -> int:
     return index if value > 0 else -index
 
 
-def add(sketch: Sketch, values: Iterable[float]) -> None:
-    for bucket, count in Counter(map(bucket_of, values)).items():
-        sketch[bucket] = sketch.get(bucket, 0) + count
-
-
-def percentile(sketch: Sketch, percent: int, low: float, high: float) -> float:
-    """The value of the nearest rank, within 1 % and within `low` to `high`, the extremes seen."""
-    left = -(-sum(sketch.values()) * percent // 100)
-    for bucket in sorted(sketch):
-        left -= sketch[bucket]
-        if left <= 0:
-            return max(low, min(_middle(bucket), high))
-    raise ValueError("a sketch of nothing has no percentiles")
+def of(values: Iterable[float]) -> Sketch:
+    return Counter(map(bucket_of, values))
 
 
 def encode(sketch: Sketch) -> bytes:
@@ -56,22 +46,40 @@ def decode(data: bytes) -> Sketch:
     return dict(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def decode_all(data: Iterable[bytes]) -> Sketch:
-    """Several sketches as one, its buckets in order.
+def together(data: Sequence[bytes]) -> bytes:
+    """Several encoded sketches as one.
 
     Raises:
         ValueError: this is no sketch of anything.
     """
+    lowest, counts = _counted(data)
+    full = counts.nonzero()[0]
+    return np.stack([full + lowest, counts[full]], axis=1).tobytes()
+
+
+def percentile(data: Sequence[bytes], percent: int, low: float, high: float) -> float:
+    """The value of the nearest rank in several encoded sketches together, within 1 % and within
+    `low` to `high`, the extremes seen.
+
+    Raises:
+        ValueError: this is no sketch of anything.
+    """
+    lowest, counts = _counted(data)
+    up_to = counts.cumsum()
+    rank = -(-int(up_to[-1]) * percent // 100)
+    return max(low, min(_middle(int(up_to.searchsorted(rank)) + lowest), high))
+
+
+def _counted(data: Sequence[bytes]) -> tuple[int, NDArray[np.int64]]:
+    """The lowest bucket, and how many values are in it and in each after it."""
     numbers = np.frombuffer(b"".join(data), dtype=np.int64)
-    if not numbers.size or int(numbers[1::2].min()) < 1:
+    buckets, counts = numbers[::2], numbers[1::2]
+    if not counts.size or counts.min() < 1:
         raise ValueError("a sketch has a bucket that nothing is in")
-    buckets = numbers[::2]
     lowest = int(buckets.min())
     if int(buckets.max()) - lowest > 2 * _FARTHEST:
         raise ValueError("a sketch has a bucket that no value falls into")
-    counts = np.bincount(buckets - lowest, weights=numbers[1::2])
-    full = counts.nonzero()[0]
-    return dict(zip((full + lowest).tolist(), counts[full].astype(int).tolist(), strict=True))
+    return lowest, np.bincount(buckets - lowest, weights=counts).astype(np.int64)
 
 
 def _middle(bucket: int) -> float:

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -393,7 +394,7 @@ class SQLiteSeries:
             " FROM series, folded"
         )
         for day in range((until if first is None else first) // DAY * DAY, until, DAY):
-            with self._file.transaction() as writer:
+            with self._whole_sketches(), self._file.transaction() as writer:
                 parts: dict[int, list[bytes]] = defaultdict(list)
                 for series, data in writer.execute(
                     "SELECT id, sketch FROM series JOIN sketches ON series = id"
@@ -403,18 +404,9 @@ class SQLiteSeries:
                     parts[series].append(data)
                 writer.executemany(
                     "INSERT OR REPLACE INTO day_sketches VALUES (?, ?, ?)",
-                    [
-                        (series, day, sketch.encode(self._summed(found)))
-                        for series, found in parts.items()
-                    ],
+                    [(series, day, sketch.together(found)) for series, found in parts.items()],
                 )
                 writer.execute("UPDATE folded SET until = ?", (day + DAY,))
-
-    def _summed(self, parts: Sequence[bytes]) -> sketch.Sketch:
-        try:
-            return sketch.decode_all(parts)
-        except ValueError as error:
-            raise self._file.damaged(str(error)) from error
 
     def _insert_points(self, writer: sqlite3.Connection, points: Sequence[Point]) -> None:
         if not points:
@@ -426,8 +418,14 @@ class SQLiteSeries:
         ]
         writer.executemany("INSERT INTO points VALUES (?, ?, ?, ?)", rows)
         writer.execute("UPDATE numbers SET next = ?", (first + len(rows),))
-        try:
+        with self._whole_sketches():
             _roll_up(writer, rows)
+
+    @contextmanager
+    def _whole_sketches(self) -> Iterator[None]:
+        """Name the file where one of its sketches is none."""
+        try:
+            yield
         except ValueError as error:
             raise self._file.damaged(str(error)) from error
 
@@ -465,10 +463,14 @@ class SQLiteSeries:
         bucket = "0" if step is None else f"time - time % {int(step)}"
         kept: dict[str, int] = dict(self._rows("SELECT resolution, since FROM kept"))
         parts = _parts(start, end, step, kept)
+        if not parts:
+            return []
         if how in PERCENT:
-            (counted,) = self._rows(*_rolled("coalesce(sum(points), 0)", series, parts))
-            if counted[0] > EXACT or start < kept.get("points", start):
-                return self._sketched(series, start, end, step, kept, PERCENT[how])
+            columns = f"{bucket} AS bucket, sum(points), min(min), max(max)"
+            seen = self._rows(*_rolled(columns, series, parts, end="GROUP BY bucket"))
+            if sum(row[1] for row in seen) > EXACT or start < kept.get("points", start):
+                extremes = {row[0]: (row[2], row[3]) for row in seen}
+                return self._sketched(series, start, end, step, kept, PERCENT[how], extremes)
             return self._rows(
                 f"""
                 SELECT bucket, value FROM (
@@ -484,8 +486,6 @@ class SQLiteSeries:
                 """,
                 [series, start, end, PERCENT[how]],
             )
-        if not parts:
-            return []
         if how == "last":
             return self._rows(
                 *_rolled(
@@ -518,54 +518,39 @@ class SQLiteSeries:
         step: int | None,
         kept: Mapping[str, int],
         percent: int,
+        extremes: Mapping[int, tuple[float, float]],
     ) -> list[tuple[int, float]]:
         """Percentiles from the sketches of whole hours and, beside those, from raw points."""
-        sketches: dict[int, sketch.Sketch] = {}
-        encoded: dict[int, list[bytes]] = defaultdict(list)
+        sketches: dict[int, list[bytes]] = defaultdict(list)
         raw: dict[int, list[float]] = defaultdict(list)
-        low: dict[int, float] = {}
-        high: dict[int, float] = {}
-
-        def extend(bucket: int, least: float, most: float) -> None:
-            low[bucket] = min(least, low.get(bucket, least))
-            high[bucket] = max(most, high.get(bucket, most))
-
         whole = {"points": kept.get("points", 0), "minutes": kept.get("points", 0)}
         ((folded,),) = self._rows("SELECT until FROM folded")
         of_bucket = "0" if step is None else f"time - time % {int(step)}"
         among = "series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
         for begin, until, table in _parts(start, end, step, whole, skip_minutes=True):
             if table == "hours":
-                for bucket, least, most in self._rows(
-                    f"SELECT {of_bucket} AS bucket, min(min), max(max) FROM hours WHERE {among}"
-                    " GROUP BY bucket",
-                    [series, begin, until],
-                ):
-                    extend(bucket, least, most)
                 for since, to, kind in _sketches(begin, until, step, folded):
                     for bucket, data in self._rows(
                         f"SELECT {of_bucket}, sketch FROM {kind} WHERE {among}",
                         [series, since, to],
                     ):
-                        encoded[bucket].append(data)
+                        sketches[bucket].append(data)
                 continue
             for bucket, value in self._rows(
                 f"SELECT {of_bucket}, value FROM points WHERE {among}", [series, begin, until]
             ):
                 raw[bucket].append(value)
-        for bucket, parts in encoded.items():
-            sketches[bucket] = self._summed(parts)
         answers = []
-        for bucket in sorted({*sketches, *raw}):
+        for bucket in sorted({*sketches, *raw} & extremes.keys()):  # not what came meanwhile
             values = raw[bucket]
             if bucket not in sketches:
                 values.sort()
                 answers.append((bucket, values[-(-len(values) * percent // 100) - 1]))
                 continue
             if values:
-                sketch.add(sketches[bucket], values)
-                extend(bucket, min(values), max(values))
-            found = sketch.percentile(sketches[bucket], percent, low[bucket], high[bucket])
+                sketches[bucket].append(sketch.encode(sketch.of(values)))
+            with self._whole_sketches():
+                found = sketch.percentile(sketches[bucket], percent, *extremes[bucket])
             answers.append((bucket, found))
         return answers
 
@@ -734,7 +719,8 @@ def _add_to_sketch(
         f"SELECT sketch FROM {table} WHERE series = ? AND time = ?", key
     ).fetchone()
     buckets = sketch.decode(found[0]) if found else {}
-    sketch.add(buckets, values)
+    for bucket, count in sketch.of(values).items():
+        buckets[bucket] = buckets.get(bucket, 0) + count
     writer.execute(
         f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, sketch.encode(buckets))
     )

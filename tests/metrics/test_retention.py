@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -171,8 +173,13 @@ def test_a_year_by_day_is_read_from_days(tmp_path: Path, monkeypatch: pytest.Mon
     filled(store)
     store.retain(NOW, KEEP)
     read: list[int] = []
-    real = sketch.decode_all
-    monkeypatch.setattr(sketch, "decode_all", lambda parts: read.append(len(parts)) or real(parts))
+    real = sketch.percentile
+
+    def percentile(parts: Sequence[bytes], *rest: Any) -> float:
+        read.append(len(parts))
+        return real(parts, *rest)
+
+    monkeypatch.setattr(sketch, "percentile", percentile)
     end = NOW // DAY * DAY - DAY
     assert len(store.range("x", start=end - 7 * DAY, end=end, step=DAY, how="p95")) == 7
     assert read == [1] * 7  # one sketch a day, not one an hour
@@ -219,20 +226,18 @@ def test_a_damaged_sketch_is_named_with_the_way_out(
 def test_a_sketch_keeps_its_promise_for_any_values(
     values: list[float], cut: int, percent: int
 ) -> None:
-    whole: sketch.Sketch = {}
-    sketch.add(whole, values[:cut])
-    other: sketch.Sketch = {}
-    sketch.add(other, values[cut:])
-    whole = sketch.decode_all([sketch.encode(whole), sketch.encode(other)])
+    parts = [sketch.encode(sketch.of(values[:cut])), sketch.encode(sketch.of(values[cut:]))]
+    whole = sketch.of(values)
     assert sketch.decode(sketch.encode(whole)) == whole
+    assert sketch.decode(sketch.together(parts)) == whole
     expected = sorted(values)[math.ceil(percent / 100 * len(values)) - 1]
-    found = sketch.percentile(whole, percent, min(values), max(values))
+    found = sketch.percentile(parts, percent, min(values), max(values))
     assert found == pytest.approx(expected, rel=0.0101, abs=1e-9)
 
 
 def test_a_sketch_of_nothing_has_no_percentiles() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        sketch.percentile({}, 50, 0, 0)
+        sketch.percentile([], 50, 0, 0)
 
 
 def test_a_store_of_the_first_version_is_filled_anew(tmp_path: Path) -> None:
