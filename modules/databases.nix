@@ -32,6 +32,7 @@ let
       environment = {
         KURRENTDB_INSECURE = "true"; # on this machine's loopback alone
         KURRENTDB_TELEMETRY_OPTOUT = "true";
+        KURRENTDB_DISABLE_LOG_FILE = "true"; # the journal has it
         KURRENTDB_INDEX = "/var/lib/kurrentdb/index";
         # Nobody here asks them anything, and no copy of files can be made of them meanwhile.
         KURRENTDB_SECONDARY_INDEXING__ENABLED = "false";

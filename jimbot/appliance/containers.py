@@ -28,12 +28,16 @@ SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
         {
             "KURRENTDB_INSECURE": "true",  # on the closed network alone
             "KURRENTDB_TELEMETRY_OPTOUT": "true",
+            "KURRENTDB_DISABLE_LOG_FILE": "true",  # what it says goes where all containers' does
             # Nobody here asks them anything, and no copy of files can be made of them meanwhile.
             "KURRENTDB_SECONDARY_INDEXING__ENABLED": "false",
         },
         (),
     ),
 }
+
+# Those whose image starts as a plain user and so cannot make the data its own.
+PLAIN = frozenset({"eventstore"})
 
 
 class Containers(BaseModel):

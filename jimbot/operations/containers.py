@@ -21,7 +21,7 @@ from typing import Final, Literal
 
 from jimbot import __version__
 from jimbot.appliance import Appliance, Home
-from jimbot.appliance.containers import RAY_HEAD, SERVERS, WAY_OUT
+from jimbot.appliance.containers import PLAIN, RAY_HEAD, SERVERS, WAY_OUT
 from jimbot.appliance.images import reference
 from jimbot.operations import forward, health, outside, process, shares
 from jimbot.operations.errors import OperationError
@@ -142,7 +142,8 @@ class Containers:
         if row.vram_mb and shutil.which("nvidia-smi"):
             gpu = "--gpus=all" if self._engine == "docker" else "--device=nvidia.com/gpu=all"
             options.append(gpu)
-        options += self._closed(ours=bool(row.command)) + self._volumes(name)
+        plain = bool(row.command) or name in PLAIN
+        options += self._closed(plain=plain) + self._volumes(name)
         return [self._engine, "run", *options, self.image(name), *self._command(name)]
 
     def image(self, name: str) -> str:
@@ -220,8 +221,8 @@ class Containers:
     def _name(self, name: str) -> str:
         return f"{self.id}-{name}"
 
-    def _closed(self, *, ours: bool) -> list[str]:
-        """What no container may."""
+    def _closed(self, *, plain: bool) -> list[str]:
+        """What no container may; one that is plain starts as whom the home belongs to."""
         limits = self._appliance.containers
         options = [
             f"--label=jimbot={self.id}",
@@ -232,7 +233,7 @@ class Containers:
             f"--tmpfs=/tmp:rw,nosuid,nodev,size={limits.tmp_mb}m",
             "--log-driver=none",
         ]
-        if ours:
+        if plain:
             # The home is its owner's alone, whoever the image would run as.
             options.append(f"--user={os.getuid()}:{os.getgid()}")
         else:
@@ -277,7 +278,7 @@ class Containers:
             f"--memory={_NETWORK_MB}m",
             "--pull=never",
             f"--volume={self._sockets}:{_SOCKETS}",
-            *self._closed(ours=True),
+            *self._closed(plain=True),
             self.image(self._first()),
             *self._command("network"),
         )

@@ -351,3 +351,14 @@ def test_a_file_of_webhooks_that_services_could_write_opens_nothing(
         path.write_text(url)
         appliance = Appliance.model_validate(raw)
         assert outside.servers(appliance, home, ["analytics"]) == found
+
+
+def test_servers_can_write_their_data(appliance: Appliance, home: Home) -> None:
+    """By an entry point that gives it to them, or as whom it belongs to."""
+    runtime = Containers(appliance, home, ("questdb", "eventstore"), engine="podman")
+    for name, plain in (("questdb", False), ("eventstore", True)):
+        command = runtime.command(name)
+        assert (f"--user={os.getuid()}:{os.getgid()}" in command) is plain
+        assert any(option.startswith("--cap-add=CHOWN") for option in command) is not plain
+        (volume,) = [option for option in command if option.startswith("--volume=")]
+        assert Path(volume.removeprefix("--volume=").split(":")[0]).is_dir()

@@ -598,10 +598,11 @@ def _environment(appliance: Appliance, environment: str) -> list[Manifest]:
 
 
 def _pod_defaults(appliance: Appliance, *, ours: bool = True) -> Manifest:
-    context: Manifest = {"seccompProfile": {"type": "RuntimeDefault"}}
+    user = containers.USER
+    # Volumes are that group's, whoever an image starts as.
+    context: Manifest = {"seccompProfile": {"type": "RuntimeDefault"}, "fsGroup": user}
     if ours:
-        user = containers.USER
-        context |= {"runAsNonRoot": True, "runAsUser": user, "runAsGroup": user, "fsGroup": user}
+        context |= {"runAsNonRoot": True, "runAsUser": user, "runAsGroup": user}
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,

@@ -90,8 +90,9 @@ def test_limits_ports_and_volumes_are_the_tables(served: Appliance) -> None:
         (claim,) = kept["volumeClaimTemplates"]
         gb = getattr(served.kubernetes.storage_gb, name)
         assert claim["spec"]["resources"]["requests"]["storage"] == f"{gb}Gi"
-        image = kept["template"]["spec"]["containers"][0]["image"]
-        assert image.startswith(served.service(name).image)
+        pod = kept["template"]["spec"]
+        assert pod["containers"][0]["image"].startswith(served.service(name).image)
+        assert pod["securityContext"]["fsGroup"]  # or one that starts as a plain user cannot write
 
 
 def test_the_table_inside_holds_and_names_the_servers(served: Appliance) -> None:
