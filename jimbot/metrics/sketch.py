@@ -33,7 +33,7 @@ def bucket_of(value: float) -> int:
     return index if value > 0 else -index
 
 
-def of(values: Iterable[float]) -> Sketch:
+def of(values: Iterable[float]) -> Counter[int]:
     return Counter(map(bucket_of, values))
 
 

@@ -460,7 +460,7 @@ class SQLiteSeries:
         """Buckets of `step` ms, or without one a single bucket 0."""
         check_how(how)
         series = json.dumps(self._series(name, tags))
-        bucket = "0" if step is None else f"time - time % {int(step)}"
+        bucket = _bucket_of(step)
         kept: dict[str, int] = dict(self._rows("SELECT resolution, since FROM kept"))
         parts = _parts(start, end, step, kept)
         if not parts:
@@ -525,7 +525,7 @@ class SQLiteSeries:
         raw: dict[int, list[float]] = defaultdict(list)
         whole = {"points": kept.get("points", 0), "minutes": kept.get("points", 0)}
         ((folded,),) = self._rows("SELECT until FROM folded")
-        of_bucket = "0" if step is None else f"time - time % {int(step)}"
+        of_bucket = _bucket_of(step)
         among = "series IN (SELECT value FROM json_each(?)) AND time >= ? AND time < ?"
         for begin, until, table in _parts(start, end, step, whole, skip_minutes=True):
             if table == "hours":
@@ -580,6 +580,11 @@ def _position(connection: sqlite3.Connection, projection: str) -> int:
         "SELECT position FROM positions WHERE projection = ?", (projection,)
     ).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _bucket_of(step: int | None) -> str:
+    """The bucket of a row with a `time`, in SQL."""
+    return "0" if step is None else f"time - time % {int(step)}"
 
 
 Part = tuple[int, int, Resolution]
@@ -718,9 +723,8 @@ def _add_to_sketch(
     found = writer.execute(
         f"SELECT sketch FROM {table} WHERE series = ? AND time = ?", key
     ).fetchone()
-    buckets = sketch.decode(found[0]) if found else {}
-    for bucket, count in sketch.of(values).items():
-        buckets[bucket] = buckets.get(bucket, 0) + count
+    buckets = sketch.of(values)
+    buckets.update(sketch.decode(found[0]) if found else {})
     writer.execute(
         f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, sketch.encode(buckets))
     )

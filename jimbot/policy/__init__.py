@@ -51,8 +51,9 @@ def make(name: str, *, seed: int = 0, home: Home | None = None) -> Policy:
         return NetworkPolicy(learned_file(home))
     if name == LOOKAHEAD:
         from jimbot.policy.lookahead import LookaheadPolicy
+        from jimbot.policy.network import NetworkPolicy
 
-        return LookaheadPolicy.read(learned_file(home), seed)
+        return LookaheadPolicy(NetworkPolicy(learned_file(home)), seed)
     known = ", ".join((*NAMES, LEARNED, LOOKAHEAD))
     if name == "search":
         from jimbot.policy.search import SearchPolicy

@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import comb
 from typing import Final
 
+from jimbot.game.actions import Action, ActionKind
 from jimbot.game.cards import ACE, STONE, WILD, Card
 from jimbot.game.catalogue import CONSUMABLE_BY_KEY
 from jimbot.game.run import Run
@@ -665,3 +666,12 @@ def _death(hand: Hand, shown: list[int]) -> list[list[int]]:
     ]
     pairs.sort(reverse=True)
     return [[left, right] for _, left, right in pairs[:2]]
+
+
+def proposals(run: Run, hand: Hand, found: list[Play], most_discards: int) -> list[Action]:
+    """Plays that were found, the best first, and the best discards beside it, as actions."""
+    actions = [Action(ActionKind.PLAY, 0, play.cards) for play in found]
+    if run.discards_left > 0:
+        thrown = discards(run, hand, found[0].cards, most_discards)
+        actions += [Action(ActionKind.DISCARD, 0, discard.cards) for discard in thrown]
+    return actions

@@ -88,6 +88,9 @@ BLOCK_OF_ROW: Final[tuple[int, ...]] = tuple(
     number for number, (_, size) in enumerate(_SIZES) for _ in range(size)
 )
 
+# Blocks that only prepare an action: they select, turn a page, or put cards and jokers elsewhere.
+PREPARING: Final = ("toggle_card", "card_to_front", "sort_hand", "joker_to_end", "next_page")
+
 PLAY: Final = BLOCKS["play"].first
 DISCARD: Final = BLOCKS["discard"].first
 TOGGLE_CARD: Final = BLOCKS["toggle_card"].first

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import random
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jimbot.game import bosses
 from jimbot.game.actions import Action, ActionKind
 from jimbot.game.state import SELECTING_HAND
-from jimbot.policy.candidates import Hand, discards, plays
+from jimbot.policy.candidates import Hand, plays, proposals
 from jimbot.policy.imagine import known_part
-from jimbot.policy.network import NetworkPolicy
 
 if TYPE_CHECKING:
     from jimbot.game import Run
+    from jimbot.policy.network import NetworkPolicy
 
 # Imagined deals. Where the usual choice wins the first so many, there is no doubt; else after each
 # of these numbers only the better half of all choices goes on, and the usual one.
@@ -56,15 +55,6 @@ class LookaheadPolicy:
         self._dreamer = base.twin()
         self._random = random.Random(seed)
         self._budget_s = budget_s
-
-    @classmethod
-    def read(cls, file: Path, seed: int = 0) -> LookaheadPolicy:
-        """One over what `jimbot export` has written.
-
-        Raises:
-            PolicyFileError: there is no such file, or it cannot be used.
-        """
-        return cls(NetworkPolicy(file), seed)
 
     def act(self, run: Run) -> Action:
         until = time.monotonic() + self._budget_s
@@ -120,12 +110,8 @@ class LookaheadPolicy:
 
     def _others(self, run: Run) -> list[Action]:
         hand = Hand(run)
-        found = plays(run, hand, _PROPOSALS)
-        actions = [*self._base.options(run, _OPTIONS)]
-        actions += [Action(ActionKind.PLAY, 0, play.cards) for play in found]
-        if run.discards_left > 0:
-            thrown = discards(run, hand, found[0].cards, _PROPOSALS)
-            actions += [Action(ActionKind.DISCARD, 0, discard.cards) for discard in thrown]
+        actions = self._base.options(run, _OPTIONS)
+        actions += proposals(run, hand, plays(run, hand, _PROPOSALS), _PROPOSALS)
         if bosses.active(run, bosses.LEAF):  # no card counts until a joker is sold
             sales = (Action(ActionKind.SELL_JOKER, place) for place in range(len(run.jokers)))
             actions += [sale for sale in sales if run.is_legal(sale)]

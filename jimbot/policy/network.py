@@ -30,14 +30,8 @@ MOVES: Final = 2
 REARRANGED: Final = 8
 
 _BLOCK_OF_ROW: Final = np.array(layout.BLOCK_OF_ROW)
-_TOGGLES: Final = range(layout.TOGGLE_CARD, layout.TOGGLE_CARD + layout.CARD_SLOTS)
-_ACTS: Final = np.array(
-    [row not in _TOGGLES and row != layout.NEXT_PAGE for row in range(layout.ROWS)]
-)
-_REARRANGES: Final = np.zeros(layout.ROWS, bool)
-for _name in ("card_to_front", "sort_hand", "joker_to_end"):
-    _block = layout.BLOCKS[_name]
-    _REARRANGES[_block.first : _block.first + _block.size] = True
+# Rows that bring something about.
+_ACTS: Final = np.array([name not in layout.PREPARING for name in layout.BLOCKS])[_BLOCK_OF_ROW]
 _MOVING: Final = (ActionKind.MOVE_JOKER, ActionKind.MOVE_CARD, ActionKind.SORT_HAND)
 
 
@@ -166,7 +160,7 @@ class NetworkPolicy:
         observer.observe(run)
         rows, scores, _ = self._network.evaluate(observer)
         order = rows[np.argsort(-scores, kind="stable")]
-        wanted = order[(_ACTS & ~_REARRANGES)[order]][:most]
+        wanted = order[_ACTS[order]][:most]
         taken = (observer.take(int(row)) for row in wanted)
         return [action for action in taken if action is not None]
 
@@ -191,7 +185,7 @@ class NetworkPolicy:
         observer.forget()
         while True:
             observer.observe(run)
-            if (observer.mask & _ACTS & ~_REARRANGES).any():
+            if (observer.mask & _ACTS).any():
                 row, self.confidence = self._choose(acting=True)
                 action = observer.take(row)
                 assert action is not None
@@ -202,7 +196,7 @@ class NetworkPolicy:
         """The best row, of those that bring something about or of all, and the softmax's chance of
         it."""
         rows, scores, _ = self._network.evaluate(self._observer)
-        open_to = np.where((_ACTS & ~_REARRANGES)[rows], scores, -np.inf) if acting else scores
+        open_to = np.where(_ACTS[rows], scores, -np.inf) if acting else scores
         best = int(open_to.argmax())
         top = float(scores.max())
         return int(rows[best]), exp(float(scores[best]) - top) / float(np.exp(scores - top).sum())

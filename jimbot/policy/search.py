@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from jimbot.game.actions import Action, ActionKind
 from jimbot.game.state import SELECTING_HAND
-from jimbot.policy.candidates import Hand, discards, plays
+from jimbot.policy.candidates import Hand, plays, proposals
 from jimbot.policy.heuristic import HeuristicPolicy
 from jimbot.policy.imagine import finish_round, known_part
 
@@ -69,12 +69,7 @@ class SearchPolicy:
         found = plays(run, hand, _PLAYS)
         if found[0].preview.score >= run.required - run.chips:
             return usual  # it wins now
-        actions = [usual]
-        actions += [Action(ActionKind.PLAY, 0, play.cards) for play in found]
-        if run.discards_left > 0:
-            thrown = discards(run, hand, found[0].cards, _DISCARDS)
-            actions += [Action(ActionKind.DISCARD, 0, discard.cards) for discard in thrown]
-        actions = list(dict.fromkeys(actions))
+        actions = list(dict.fromkeys([usual, *proposals(run, hand, found, _DISCARDS)]))
         totals = dict.fromkeys(actions, 0.0)
         known = known_part(run)
         deals = 0

@@ -18,8 +18,7 @@ from jimbot.policy import layout
 
 # The score of a row that is not legal; finite, so that no arithmetic makes a NaN of it.
 ILLEGAL: Final = -1e9
-# Blocks that only prepare an action start out unlikely, or a young policy dithers among them.
-_RELUCTANT: Final = ("toggle_card", "card_to_front", "sort_hand", "joker_to_end", "next_page")
+# What only prepares an action starts out unlikely, or a young policy dithers among it.
 _RELUCTANCE: Final = -3.0
 # The network that is trained, as `model_config`.
 SIZE: Final = {"width": 64, "embedding": 16}
@@ -52,7 +51,7 @@ class RowsModule(DefaultPPOTorchRLModule):  # type: ignore[misc]
                 table.weight.mul_(0.1)
             self.block_bias.weight.zero_()
             for number, name in enumerate(layout.BLOCKS):
-                if name in _RELUCTANT:
+                if name in layout.PREPARING:
                     self.block_bias.weight[number] = _RELUCTANCE
             # Start near to indifference among rows, and with values near to zero.
             self.score.weight.mul_(0.1)

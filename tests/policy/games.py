@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from jimbot.game import DECKS, STAKES, Run, random_seed
+from jimbot.game import DECKS, STAKES, Action, ActionKind, Run, random_seed
 from jimbot.policy import make
 
 
@@ -27,3 +27,22 @@ def situations(seed: int, *, every: int = 1, limit: int = 200) -> Iterator[Run]:
         if number % every == 0:
             yield run
         run.step(rng.choice(policies).act(run))
+
+
+def first_hand(seed: str, chips: float) -> Run:
+    """With the first hand to play, against a blind that asks for so much."""
+    run = Run(seed)
+    run.step(Action(ActionKind.SELECT_BLIND))
+    run.blind.chips = chips
+    return run
+
+
+class Ticking:
+    """A clock that goes on by 10 ms at each look, whatever the machine does."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.looks * 0.01

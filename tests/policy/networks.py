@@ -9,8 +9,6 @@ import numpy as np
 from jimbot.policy import layout
 from jimbot.policy.weights import Header, Weights, pack, shapes
 
-PREPARING = ("toggle_card", "card_to_front", "sort_hand", "joker_to_end", "next_page")
-
 
 def untrained(seed: int = 0, *, width: int = 16, embedding: int = 4) -> Weights:
     """Random weights of which each matters, so that scores are far apart; preparing is unlikely."""
@@ -21,7 +19,7 @@ def untrained(seed: int = 0, *, width: int = 16, embedding: int = 4) -> Weights:
     }
     weights["block_bias.weight"][:] = 0
     for number, name in enumerate(layout.BLOCKS):
-        if name in PREPARING:
+        if name in layout.PREPARING:
             weights["block_bias.weight"][number] = -3
     return weights
 

@@ -9,6 +9,7 @@ from jimbot.policy import lookahead
 from jimbot.policy.lookahead import LookaheadPolicy
 from jimbot.policy.network import NetworkPolicy
 from jimbot.policy.weights import Header
+from tests.policy.games import Ticking, first_hand
 from tests.policy.networks import untrained
 
 
@@ -18,13 +19,6 @@ def base() -> NetworkPolicy:
 
 def patient(seed: int) -> LookaheadPolicy:
     return LookaheadPolicy(base(), seed, budget_s=60.0)
-
-
-def first_hand(seed: str, chips: float) -> Run:
-    run = Run(seed)
-    run.step(Action(ActionKind.SELECT_BLIND))
-    run.blind.chips = chips
-    return run
 
 
 @pytest.fixture(autouse=True)
@@ -102,16 +96,9 @@ def test_it_is_the_usual_policy_without_cards_to_play() -> None:
 
 
 def test_a_budget_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on by 10 ms at each look, whatever the machine does."""
+    clock = Ticking()
     monkeypatch.setattr(lookahead, "_ROUNDS", (10_000,))
-    looks = 0
-
-    def clock() -> float:
-        nonlocal looks
-        looks += 1
-        return looks * 0.01
-
     monkeypatch.setattr(lookahead.time, "monotonic", clock)
     run = first_hand("ALEEB", 900.0)
     assert run.is_legal(LookaheadPolicy(base(), 1, budget_s=1.0).act(run))
-    assert 100 <= looks < 110
+    assert 100 <= clock.looks < 110

@@ -8,13 +8,9 @@ from jimbot.game import Action, ActionKind, Phase, Run
 from jimbot.policy import make, search
 from jimbot.policy.imagine import power
 from jimbot.policy.search import SearchPolicy
+from tests.policy.games import Ticking, first_hand
 
-
-def first_hand(seed: str) -> Run:
-    run = Run(seed)
-    run.step(Action(ActionKind.SELECT_BLIND))
-    run.blind.chips = 900.0  # more than a hand or two bring
-    return run
+CHIPS = 900.0  # more than a hand or two bring
 
 
 def patient(seed: int) -> SearchPolicy:
@@ -29,7 +25,7 @@ def few_deals(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_cannot_see_the_future() -> None:
     """It chooses the same when the deck's order and all coming draws are other ones."""
     rng = random.Random(4)
-    run = first_hand("ALEEB")
+    run = first_hand("ALEEB", CHIPS)
     looked = 0
     for number in range(12):
         if run.over:
@@ -97,7 +93,7 @@ def test_imagined_rounds_are_dealt_afresh() -> None:
 
 
 def test_it_imagines_on_copies() -> None:
-    run = first_hand("7LB2WVPK")
+    run = first_hand("7LB2WVPK", CHIPS)
     before = run.digest()
     action = patient(1).act(run)
     assert run.digest() == before
@@ -105,24 +101,17 @@ def test_it_imagines_on_copies() -> None:
 
 
 def test_a_budget_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that goes on by 10 ms at each look, whatever the machine does."""
+    clock = Ticking()
     monkeypatch.setattr(search, "_ROUNDS", (10_000,))
-    looks = 0
-
-    def clock() -> float:
-        nonlocal looks
-        looks += 1
-        return looks * 0.01
-
     monkeypatch.setattr(search.time, "monotonic", clock)
-    run = first_hand("ALEEB")
+    run = first_hand("ALEEB", CHIPS)
     assert run.is_legal(SearchPolicy(1, budget_s=1.0).act(run))
-    assert looks < 200
+    assert clock.looks < 200
 
 
 def test_it_takes_a_win_that_is_there() -> None:
     """With the last hand and no discards left."""
-    run = first_hand("ALEEB")
+    run = first_hand("ALEEB", CHIPS)
     run.hands_left = 1
     run.discards_left = 0
     best = max(run.preview(a.cards).score for a in run.legal_actions() if a.kind == ActionKind.PLAY)
