@@ -7,7 +7,10 @@ tell a person when something is wrong with it.
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -158,7 +161,9 @@ class SQLiteFile:
             yield
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "") or ""
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            if name.startswith("SQLITE_NOTADB"):
+                raise self._foreign("it is no SQLite file") from error
+            if name.startswith("SQLITE_CORRUPT"):
                 raise self.damaged(str(error)) from error
             raise self.kind.error(
                 f"cannot {verb} the {self.kind.name} {self.path}: {error}", hint=_hint(name)
@@ -210,19 +215,23 @@ class SQLiteFile:
             raise
 
     def _check_file(self) -> None:
-        """Look at the file before SQLite touches it, since SQLite lays out an empty one."""
+        """Look at the file before SQLite touches it, since SQLite lays out an empty one.
+
+        Without opening it: closing it again would take from this process, as POSIX has it, every
+        lock that its other connections hold on the file. The next writer to leave would think that
+        nobody reads, remove the WAL, and leave them looking at what nobody writes to any more.
+        """
         try:
-            with self.path.open("rb") as file:
-                start = file.read(16)
+            found = self.path.stat()
         except FileNotFoundError:
             if self._read_only:
                 raise self._missing() from None
             self.path.parent.mkdir(parents=True, exist_ok=True)
             return
-        if not start and self._read_only:
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not found.st_size and self._read_only:
             raise self._missing()
-        if start and start != b"SQLite format 3\x00":
-            raise self._foreign("it is no SQLite file")
 
     def _check_content(self, connection: sqlite3.Connection, read_only: bool) -> None:
         if _is_empty(connection):

@@ -139,6 +139,18 @@ def test_goes_on_after_kill_9_with_every_game_once(
         until(counted)
 
 
+def test_follows_writers_that_come_and_go(service: Service, home: Home) -> None:
+    """As mcp does when it is restarted, deployed or drained."""
+    with follow(service) as client:
+
+        def finished() -> int:
+            return int(client.get("/api/v1/summary").json()["games_finished"])
+
+        for life in range(1, 4):
+            add(home, [game()])
+            until(lambda life=life: finished() == life)
+
+
 def test_a_taken_port_is_named_and_nothing_is_left_running(
     appliance: Appliance, home: Home, tmp_path: Path
 ) -> None:

@@ -289,6 +289,24 @@ def test_another_process_follows_while_this_one_writes(path: Path) -> None:
     log.close()
 
 
+def test_writers_that_come_and_go_are_followed_by_all_readers_of_a_process(path: Path) -> None:
+    """A process may have the log open twice, as analytics has; opening and closing it once more
+    must not take the locks from it that keep a leaving writer from removing the WAL."""
+    filled(path, 1)
+    readers = [SQLiteEventLog(path, read_only=True) for _ in range(2)]
+    SQLiteEventLog(path, read_only=True).close()
+    for comer in range(3):
+        code = """
+            log = SQLiteEventLog(pathlib.Path(sys.argv[1]))
+            log.append([("s", heartbeat(f"comer-{sys.argv[2]}"))])
+            log.close()
+        """
+        assert run_python(code, path, comer).wait() == 0
+        assert [reader.position() for reader in readers] == [2 + comer, 2 + comer]
+    for reader in readers:
+        reader.close()
+
+
 def test_open_log_and_init(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.prepare()
