@@ -8,6 +8,7 @@ import json
 import logging
 import socket as sockets
 import ssl
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -164,7 +165,7 @@ class EventServer:
         self._total = _Budget(_TOTAL_BYTES)
         self._connections: set[_Connection] = set()
         self._servers: list[Server] = []
-        self._sockets = 0
+        self._sockets: Counter[str] = Counter()  # by address
         self._background: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -262,12 +263,14 @@ class EventServer:
 
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
-                outer._sockets += 1
-                if outer._sockets > _SOCKETS:
+                self.counted_as = _address(self)
+                outer._sockets[self.counted_as] += 1
+                if outer._too_many_sockets(self.counted_as):
                     self.transport.abort()
 
             def connection_lost(self, exc: Exception | None) -> None:
-                outer._sockets -= 1
+                outer._sockets[self.counted_as] -= 1
+                outer._sockets += Counter()  # drops who has none left
                 super().connection_lost(exc)
 
         secure: dict[str, Any] = {}
@@ -289,6 +292,11 @@ class EventServer:
             logger=_socket_log,
             **secure,
         )
+
+    def _too_many_sockets(self, address: str) -> bool:
+        if not is_loopback(address) and self._sockets[address] > 2 * _EACH_ADDRESS:
+            return True  # what it may have open, and as many that shake hands
+        return self._sockets.total() > _SOCKETS
 
     async def _sweep(self) -> None:
         """End the connections whose token is revoked, expired or may do something else now."""

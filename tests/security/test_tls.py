@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
@@ -139,6 +140,35 @@ def test_one_address_gets_no_more_than_its_share_of_connections(
         assert refused.value.response.status_code == 429
         with dial(server.url):
             pass  # this machine's own programs are another matter
+
+
+def test_one_address_that_shakes_no_hands_leaves_room_for_others(
+    serve: Callable[..., Running], files: authority.Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jimbot.mcp.server._EACH_ADDRESS", 2)
+    monkeypatch.setattr("jimbot.mcp.server._SOCKETS", 8)
+    monkeypatch.setattr("jimbot.mcp.server._OPEN_S", 30.0)
+    server = serve()
+    address = own_address(), server.server.port
+    with contextlib.ExitStack() as stack:
+        silent = []
+        for _ in range(10):
+            plain = stack.enter_context(socket.create_connection(address, 20))
+            with contextlib.suppress(OSError):
+                secure = client_context(files).wrap_socket(plain, server_hostname="localhost")
+                silent.append(stack.enter_context(secure))
+        waiting = 0
+        for secure in silent:
+            secure.settimeout(0.5)
+            try:
+                secure.recv(1)
+            except TimeoutError:
+                waiting += 1
+            except OSError:
+                pass
+        assert waiting == 4, "twice its share"
+        with dial(server.url):
+            pass
 
 
 def test_without_tls_nobody_is_heard_from_outside(serve: Callable[..., Running]) -> None:
