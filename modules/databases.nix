@@ -7,48 +7,22 @@ let
   inherit (cfg.lib) identity servers;
   native = cfg.runtime == "native";
 
-  # Where each keeps its data, inside and outside, and how it is told of its share. The data lies in
-  # the home, where backups look for it.
-  own = {
-    memgraph = memory: {
-      volumes = [ "${identity.home}/${table.backup.servers.memgraph}:/var/lib/memgraph:U" ];
-      # It refuses a query that would take more, and so is not killed for it.
-      cmd = [
-        "--memory-limit=${toString (builtins.floor (memory * table.placement.memory_high))}"
-        "--telemetry-enabled=false"
-        "--log-level=WARNING"
-      ];
-    };
-    questdb = _: {
-      volumes = [ "${identity.home}/${table.backup.servers.questdb}:/var/lib/questdb:U" ];
-      environment = {
-        QDB_TELEMETRY_ENABLED = "false";
-        QDB_PG_ENABLED = "false";
-        QDB_LINE_TCP_ENABLED = "false";
-      };
-    };
-    eventstore = _: {
-      volumes = [ "${identity.home}/${table.backup.servers.eventstore}:/var/lib/kurrentdb:U" ];
-      environment = {
-        KURRENTDB_INSECURE = "true"; # on this machine's loopback alone
-        KURRENTDB_TELEMETRY_OPTOUT = "true";
-        KURRENTDB_DISABLE_LOG_FILE = "true"; # the journal has it
-        KURRENTDB_INDEX = "/var/lib/kurrentdb/index";
-        # Nobody here asks them anything, and no copy of files can be made of them meanwhile.
-        KURRENTDB_SECONDARY_INDEXING__ENABLED = "false";
-        DOTNET_CLI_TELEMETRY_OPTOUT = "1";
-      };
-    };
-  };
-
   container =
     name: service:
     let
       megabytes = cfg.lib.serviceMemory cfg.runtime table name;
       memory = cfg.lib.scaled cfg.lib.scale megabytes;
+      own = megabytes * cfg.lib.scale * table.placement.memory_high; # what it may fill itself
+      image = table.images.${service.image};
     in
     {
       image = cfg.lib.reference table.images service.image;
+      # In the home, where backups look for it.
+      volumes = [ "${identity.home}/${table.backup.servers.${name}}:${image.data}:U" ];
+      environment = image.environment or { };
+      cmd = map (lib.replaceStrings [ "{memory_mb}" ] [ (toString (builtins.floor own)) ]) (
+        image.arguments or [ ]
+      );
       # Where our services are, so is its port: on this machine's loopback, or on theirs.
       ports = lib.optionals native (
         map (port: "127.0.0.1:${toString port}:${toString port}") (lib.attrValues service.ports)
@@ -65,8 +39,7 @@ let
         "--security-opt=no-new-privileges"
         "--pids-limit=${toString table.containers.pids}"
       ];
-    }
-    // own.${name} (megabytes * cfg.lib.scale);
+    };
 in
 {
   config = lib.mkIf (cfg.enable && servers != { }) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Annotated
 
@@ -17,27 +16,6 @@ EVENTS = "JIMBOT_EVENTS"
 """mcp's WebSocket as those see it who play games on other machines."""
 WAY_OUT = "JIMBOT_WAY_OUT"
 """The address of the proxy that leads out of a closed network, for alerts' webhooks."""
-
-# Where the servers of others keep their data inside their images, the variables that they are
-# given, and what they are told.
-SERVERS: Mapping[str, tuple[str, Mapping[str, str], tuple[str, ...]]] = {
-    "memgraph": ("/var/lib/memgraph", {}, ("--telemetry-enabled=false", "--log-level=WARNING")),
-    "questdb": ("/var/lib/questdb", {"QDB_TELEMETRY_ENABLED": "false"}, ()),
-    "eventstore": (
-        "/var/lib/kurrentdb",
-        {
-            "KURRENTDB_INSECURE": "true",  # on the closed network alone
-            "KURRENTDB_TELEMETRY_OPTOUT": "true",
-            "KURRENTDB_DISABLE_LOG_FILE": "true",  # what it says goes where all containers' does
-            # Nobody here asks them anything, and no copy of files can be made of them meanwhile.
-            "KURRENTDB_SECONDARY_INDEXING__ENABLED": "false",
-        },
-        (),
-    ),
-}
-
-# Those whose image starts as a plain user and so cannot make the data its own.
-PLAIN = frozenset({"eventstore"})
 
 
 class Containers(BaseModel):

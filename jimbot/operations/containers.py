@@ -21,7 +21,7 @@ from typing import Final, Literal
 
 from jimbot import __version__
 from jimbot.appliance import Appliance, Home
-from jimbot.appliance.containers import PLAIN, RAY_HEAD, SERVERS, WAY_OUT
+from jimbot.appliance.containers import RAY_HEAD, WAY_OUT
 from jimbot.appliance.images import reference
 from jimbot.operations import forward, health, outside, process, shares
 from jimbot.operations.errors import OperationError
@@ -142,7 +142,7 @@ class Containers:
         if row.vram_mb and shutil.which("nvidia-smi"):
             gpu = "--gpus=all" if self._engine == "docker" else "--device=nvidia.com/gpu=all"
             options.append(gpu)
-        plain = bool(row.command) or name in PLAIN
+        plain = bool(row.command) or self._appliance.images[row.image].starts_plain
         options += self._closed(plain=plain) + self._volumes(name)
         return [self._engine, "run", *options, self.image(name), *self._command(name)]
 
@@ -212,7 +212,11 @@ class Containers:
             out = [f"--out={self._appliance.containers.way_out}"] if self._leads_out() else []
             return ["forward", *out, _SOCKETS, *(str(port) for port in self._ports())]
         row = self._appliance.service(name)
-        return list(row.command or SERVERS.get(name, ("", {}, ()))[2])
+        if row.command:
+            return list(row.command)
+        memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
+        high = self._appliance.placement.memory_high
+        return self._appliance.images[row.image].told(memory * high)
 
     def _ports(self) -> list[int]:
         rows = [self._appliance.service(name) for name in self._services]
@@ -244,11 +248,11 @@ class Containers:
     def _volumes(self, name: str) -> list[str]:
         row = self._appliance.service(name)
         if not row.command:
-            inside, environment, _ = SERVERS[name]
+            image = self._appliance.images[row.image]
             outside = self._home.path / getattr(self._appliance.backup.servers, name)
             outside.mkdir(parents=True, exist_ok=True)
-            told = [f"--env={key}={value}" for key, value in environment.items()]
-            return [f"--volume={outside}:{inside}", *told]
+            told = [f"--env={key}={value}" for key, value in image.environment.items()]
+            return [f"--volume={outside}:{image.data}", *told]
         home = str(self._home.path)
         same = ("JIMBOT_PROFILE", "JIMBOT_ENVIRONMENT", "JIMBOT_LOG_LEVEL")  # as `jimbot up` has it
         # Secrets are read alone: the webhooks among them say who may be reached outside.

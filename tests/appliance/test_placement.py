@@ -57,23 +57,31 @@ def test_a_service_without_an_image_in_the_table_is_refused(raw_table: Any) -> N
         {},
         {"max_mb": 10, "tag": "1"},
         {"max_mb": 10, "digest": DIGEST},
-        {"tag": "1", "digest": "sha256:0"},
+        {"tag": "1", "digest": "sha256:0", "data": "/data"},
+        {"tag": "1"},
+        {"tag": "1", "data": "data"},
+        {"max_mb": 10, "data": "/data"},
     ],
 )
 def test_an_image_that_is_neither_ours_nor_anothers_is_refused(row: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"image|digest"):
+    with pytest.raises(ValueError, match=r"image|digest|data"):
         Image.model_validate(row)
 
 
 def test_a_pinned_image_is_named_by_its_digest() -> None:
     images = {
-        "pinned": Image(tag="1.2", digest=DIGEST),
-        "tagged": Image(tag="1.2"),
+        "pinned": Image(tag="1.2", digest=DIGEST, data="/data"),
+        "tagged": Image(tag="1.2", data="/data"),
         "ours": Image(max_mb=9),
     }
     assert reference(images, "pinned", "0.1") == f"pinned@{DIGEST}"
     assert reference(images, "tagged", "0.1") == "tagged:1.2"
     assert reference(images, "ours", "0.1") == "ours:0.1"
+
+
+def test_a_server_is_told_how_much_it_may_fill() -> None:
+    image = Image(tag="1", data="/data", arguments=("--limit={memory_mb}", "--quiet"))
+    assert image.told(921.6) == ["--limit=921", "--quiet"]
 
 
 def test_an_environment_whose_workers_are_no_range_is_refused(raw_table: Any) -> None:

@@ -173,6 +173,12 @@ def test_servers_are_pinned_limited_and_on_loopback(workstation: Facts, table: A
         assert all(port.startswith("127.0.0.1:") for port in found["ports"])
         assert f"--memory={row.memory_mb}m" in found["extraOptions"]
         assert f"--cpuset-cpus={table.placement.cpus[row.group]}" in found["extraOptions"]
+        data = getattr(table.backup.servers, name)
+        assert [mount.split("/jimbot/")[1] for mount in found["volumes"]] == [
+            f"{data}:{image.data}:U"
+        ]
+        assert found["environment"].items() >= image.environment.items()
+        assert found["cmd"] == image.told(row.memory_mb * table.placement.memory_high)
         assert "--cap-drop=all" in found["extraOptions"]
         assert "--security-opt=no-new-privileges" in found["extraOptions"]
 

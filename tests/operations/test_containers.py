@@ -355,10 +355,18 @@ def test_a_file_of_webhooks_that_services_could_write_opens_nothing(
 
 def test_servers_can_write_their_data(appliance: Appliance, home: Home) -> None:
     """By an entry point that gives it to them, or as whom it belongs to."""
-    runtime = Containers(appliance, home, ("questdb", "eventstore"), engine="podman")
-    for name, plain in (("questdb", False), ("eventstore", True)):
+    servers = {"memgraph": False, "questdb": False, "eventstore": True}
+    runtime = Containers(appliance, home, tuple(servers), engine="podman")
+    for name, plain in servers.items():
         command = runtime.command(name)
+        row = appliance.service(name)
+        image = appliance.images[row.image]
+        assert {f"--env={key}={value}" for key, value in image.environment.items()} <= set(command)
+        told = image.told(row.memory_mb * appliance.placement.memory_high)
+        assert command[len(command) - len(told) :] == told
         assert (f"--user={os.getuid()}:{os.getgid()}" in command) is plain
         assert any(option.startswith("--cap-add=CHOWN") for option in command) is not plain
         (volume,) = [option for option in command if option.startswith("--volume=")]
-        assert Path(volume.removeprefix("--volume=").split(":")[0]).is_dir()
+        outside, inside = volume.removeprefix("--volume=").split(":")
+        assert Path(outside).is_dir()
+        assert inside == image.data

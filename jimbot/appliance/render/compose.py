@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jimbot.appliance.containers import RAY_HEAD, SERVERS
+from jimbot.appliance.containers import RAY_HEAD
 from jimbot.appliance.model import Appliance, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -79,13 +79,14 @@ def _service(
     rows: dict[str, Service],
     environment: str,
 ) -> dict[str, Any]:
+    memory_mb = appliance.memory_mb(name, "containers")
     found: dict[str, Any] = {
         "image": containers.image(appliance, row.image),
         "network_mode": f"service:{_NETWORK}",
         "depends_on": _depends(row, rows),
         **_closed(
             appliance,
-            memory_mb=appliance.memory_mb(name, "containers"),
+            memory_mb=memory_mb,
             cpus=containers.cores(appliance, row),
             ours=bool(row.command),
             gpu=bool(row.vram_mb),
@@ -108,11 +109,11 @@ def _service(
         if environment != "development" and (names := containers.secrets(appliance, name)):
             found["secrets"] = names
     else:
-        inside, variables, arguments = SERVERS[name]
+        image = appliance.images[row.image]
         found |= {
-            "command": list(arguments),
-            "environment": dict(variables),
-            "volumes": [f"{name}:{inside}"],
+            "command": image.told(memory_mb * appliance.placement.memory_high),
+            "environment": image.environment,
+            "volumes": [f"{name}:{image.data}"],
         }
     if row.health:
         port = row.ports[row.health.port]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from jimbot.appliance.containers import EVENTS, RAY_ADDRESS, RAY_HEAD, SERVERS
+from jimbot.appliance.containers import EVENTS, RAY_ADDRESS, RAY_HEAD
 from jimbot.appliance.model import Appliance, HealthCheck, Service
 from jimbot.appliance.render import containers
 from jimbot.appliance.render.toml import table
@@ -135,16 +135,16 @@ def events(appliance: Appliance, environment: str) -> str:
 def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
     """One of the servers that [stores] names."""
     row = appliance.service(name)
-    inside, variables, arguments = SERVERS[name]
+    image = appliance.images[row.image]
     container: Manifest = {
         "name": name,
         "image": containers.image(appliance, row.image),
-        "args": list(arguments),
-        "env": [{"name": key, "value": value} for key, value in variables.items()],
+        "args": image.told(row.memory_mb * appliance.placement.memory_high),
+        "env": [{"name": key, "value": value} for key, value in image.environment.items()],
         "ports": [{"name": label, "containerPort": port} for label, port in row.ports.items()],
         "resources": _resources(appliance, name, row),
         "volumeMounts": [
-            {"name": "data", "mountPath": inside},
+            {"name": "data", "mountPath": image.data},
             {"name": "tmp", "mountPath": "/tmp"},
         ],
         # Their entry points give the data to the user that they then become.

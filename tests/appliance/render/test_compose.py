@@ -157,6 +157,16 @@ def test_it_holds_and_every_name_in_it_is_there(served: Appliance, environment: 
     assert ("backup" in found.services) == getattr(served.environments, environment).backups
 
 
+def test_servers_are_told_what_the_table_tells_them(served: Appliance) -> None:
+    found = project(served, "production").services
+    for name in ("memgraph", "questdb", "eventstore"):
+        row = served.service(name)
+        image = served.images[row.image]
+        assert found[name].environment == image.environment
+        assert found[name].command == image.told(row.memory_mb * served.placement.memory_high)
+        assert found[name].volumes == [f"{name}:{image.data}"]
+
+
 def test_limits_and_cores_are_the_tables(served: Appliance) -> None:
     found = project(served, "production")
     for name in set(found.services) - {"network", "backup"}:

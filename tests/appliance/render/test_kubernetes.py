@@ -91,7 +91,13 @@ def test_limits_ports_and_volumes_are_the_tables(served: Appliance) -> None:
         gb = getattr(served.kubernetes.storage_gb, name)
         assert claim["spec"]["resources"]["requests"]["storage"] == f"{gb}Gi"
         pod = kept["template"]["spec"]
-        assert pod["containers"][0]["image"].startswith(served.service(name).image)
+        (container,) = pod["containers"]
+        row = served.service(name)
+        image = served.images[row.image]
+        assert container["image"].startswith(row.image)
+        assert {one["name"]: one["value"] for one in container["env"]} == image.environment
+        assert container["args"] == image.told(row.memory_mb * served.placement.memory_high)
+        assert container["volumeMounts"][0]["mountPath"] == image.data
         assert pod["securityContext"]["fsGroup"]  # or one that starts as a plain user cannot write
 
 
