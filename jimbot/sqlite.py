@@ -75,6 +75,7 @@ class SQLiteFile:
         self._pool_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(READERS)
         self._writer: sqlite3.Connection | None = None
+        self._inode: int | None = None
         # Those that nobody reads with now; None when closed. A slow question holds up no other.
         self._idle: list[sqlite3.Connection] | None = []
         try:
@@ -114,6 +115,8 @@ class SQLiteFile:
                 if self._idle is None:
                     raise self._not_open()
                 reader = self._idle.pop() if self._idle else None
+            if self._inode is not None:
+                self._check_in_place()
             reader = reader or self._connect("ro")
             try:
                 yield reader
@@ -258,7 +261,7 @@ class SQLiteFile:
                 raise self.damaged(str(found).splitlines()[-1])
 
     def _check_in_place(self) -> None:
-        """What is written to a file that somebody removed would succeed, and be lost."""
+        """Also a removed file can be written, which is lost, and read, which tells nothing new."""
         try:
             if self.path.stat().st_ino == self._inode:
                 return
@@ -266,7 +269,7 @@ class SQLiteFile:
             pass
         raise self.kind.error(
             f"{self.path} was removed or replaced while it was in use",
-            hint="Put it back, or restart the service that writes it to begin with what is there",
+            hint="Put it back, or restart the services that use it to begin with what is there",
         )
 
     def _not_open(self) -> JimbotError:

@@ -156,6 +156,19 @@ def test_a_removed_file_is_noticed_before_anything_is_acknowledged(path: Path) -
     log.close()
 
 
+def test_a_replaced_file_is_noticed_by_those_who_read_it(path: Path) -> None:
+    filled(path, 3)
+    reader = SQLiteEventLog(path, read_only=True)
+    assert reader.position() == 3
+    other = path.with_name("restored.sqlite")
+    filled(other, 5)
+    other.replace(path)
+    with pytest.raises(LogError, match="removed or replaced"):
+        reader.position()
+    reader.close()
+    assert SQLiteEventLog(path, read_only=True).position() == 5
+
+
 def test_a_locked_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jimbot.sqlite._BUSY_S", 0.05)
     log = SQLiteEventLog(path)
