@@ -467,7 +467,7 @@ def _figures(result: dict[str, Any], progress: Progress, seconds: float) -> Trai
         policy_loss=_finite(learned.get("policy_loss")),
         value_loss=_finite(learned.get("vf_loss")),
         entropy=_finite(learned.get("entropy")),
-        kl=_finite(learned.get("mean_kl_loss")),
+        kl=_finite(learned.get("kl")),
         steps_per_s=round(steps / seconds, 1),
     )
 

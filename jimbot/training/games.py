@@ -6,6 +6,7 @@ is told by $JIMBOT_EVENTS, and has a token.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections import deque
@@ -143,6 +144,13 @@ class TalliedEnv(BalatroEnv):
         return found
 
 
+def _look_for_cycles_seldom() -> None:
+    """What RLlib keeps of running episodes is looked through again and again by Python's search for
+    cycles, a sixth of a runner's time, and nearly all that it drops is in none."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 def make_env(context: dict[str, Any]) -> BalatroEnv:
     """The environment as RLlib makes it in each of its runners.
 
@@ -153,8 +161,11 @@ def make_env(context: dict[str, Any]) -> BalatroEnv:
     """
     first = (context["stake"], ANTES)
     decks = context["decks"]
+    number = next(_environments)
+    if not number:
+        _look_for_cycles_seldom()
     return TalliedEnv(
-        decks[next(_environments) % len(decks)],
+        decks[number % len(decks)],
         context["stake"],
         follow=_gatherer(context),
         level=lambda: _level or first,

@@ -38,6 +38,10 @@ class RowsLearner(PPOTorchLearner):  # type: ignore[misc]
         self, *, module_id: str, config: Any, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> Any:
         if not self.warming:
+            with torch.no_grad():
+                kl = divergence(self.module[module_id], batch, fwd_out[Columns.ACTION_DIST_INPUTS])
+            # Beside RLlib's own, which is 0 without the loss of that name.
+            self.metrics.log_dict({"kl": kl}, key=module_id, window=1)
             return super().compute_loss_for_module(
                 module_id=module_id, config=config, batch=batch, fwd_out=fwd_out
             )
@@ -51,3 +55,18 @@ class RowsLearner(PPOTorchLearner):  # type: ignore[misc]
         loss = error.mean()
         self.metrics.log_dict({"vf_loss": loss}, key=module_id, window=1)
         return loss + 0.0 * fwd_out[Columns.ACTION_DIST_INPUTS].clamp(min=-1.0).sum()
+
+
+def divergence(module: Any, batch: dict[str, Any], logits: torch.Tensor) -> torch.Tensor:
+    """KL(old ‖ new) in nats, of the policy that played `batch` and the one that gives `logits`.
+
+    Estimated from the actions that were played, without bias and never below 0 (Schulman 2020,
+    "Approximating KL Divergence").
+    """
+    now = module.get_train_action_dist_cls().from_logits(logits)
+    log_ratio = now.logp(batch[Columns.ACTIONS]) - batch[Columns.ACTION_LOGP]
+    moved = log_ratio.exp() - 1 - log_ratio
+    if Columns.LOSS_MASK in batch:
+        moved = moved[batch[Columns.LOSS_MASK]]
+    mean: torch.Tensor = moved.mean()
+    return mean

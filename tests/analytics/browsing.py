@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.analytics.conftest import Service
 
@@ -18,6 +18,9 @@ if CHROMIUM is None:
     warnings.warn(text, stacklevel=1)
     pytest.skip(text, allow_module_level=True)
 
+# A machine that does other work takes longer than Playwright's five seconds.
+TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -60,7 +63,7 @@ def opened(browser: Browser) -> Iterator[Open]:
         page = browser.new_page(
             viewport={"width": width, "height": height}, locale="en-US", **options
         )
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(TIMEOUT_MS)
         pages.append(page)
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))

@@ -8,6 +8,7 @@ from ray.rllib.core.columns import Columns
 
 from jimbot.env.environment import BalatroEnv
 from jimbot.policy import layout
+from jimbot.training.learner import divergence
 from jimbot.training.module import ILLEGAL, RowsModule
 
 
@@ -64,6 +65,29 @@ def test_losses_of_masked_distributions_are_finite(module: RowsModule, batch: di
     assert torch.isfinite(loss)
     for name, weight in module.named_parameters():
         assert weight.grad is None or torch.isfinite(weight.grad).all(), name
+
+
+def test_how_far_an_update_moved_the_policy_is_told(module: RowsModule, batch: dict) -> None:
+    """The estimate from many played actions is the exact divergence; of no update it is 0."""
+    kind = module.get_train_action_dist_cls()
+    old = module._forward(batch)[Columns.ACTION_DIST_INPUTS].detach()
+    legal = batch[Columns.OBS]["action_mask"] > 0
+    torch.manual_seed(3)
+    new = torch.where(legal, old + 0.5 * torch.randn_like(old), old)
+    times = 4000
+    played = kind.from_logits(old.repeat(times, 1))
+    actions = torch.as_tensor(played.sample())
+    told = {Columns.ACTIONS: actions, Columns.ACTION_LOGP: played.logp(actions)}
+    found = divergence(module, told, new.repeat(times, 1))
+    chances = torch.softmax(old, -1)
+    change = torch.log_softmax(old, -1) - torch.log_softmax(new, -1)
+    exact = torch.where(legal, chances * change, torch.zeros_like(old)).sum(-1).mean()
+    assert exact > 0.05
+    assert float(found) == pytest.approx(float(exact), rel=0.03)
+    assert float(divergence(module, told, old.repeat(times, 1))) == pytest.approx(0, abs=1e-7)
+    masked = told | {Columns.LOSS_MASK: torch.arange(len(actions)) < 24}
+    first = {name: value[:24] for name, value in told.items()}
+    assert divergence(module, masked, new.repeat(times, 1)) == divergence(module, first, new)
 
 
 def test_values_are_the_same_with_and_without_embeddings(module: RowsModule, batch: dict) -> None:

@@ -89,6 +89,10 @@ def test_training_trains_records_saves_and_resumes(services: Services) -> None:
         iterations = [entry.event.payload for entry in log.read(types=[TRAINING_ITERATION])]
         assert {payload["run"] for payload in iterations} == {before["run"]}
         assert all(payload["steps_per_s"] > 0 for payload in iterations)
+        # The first learn nothing but values; what learns moves, by little.
+        moved = [payload["kl"] for payload in iterations if "kl" in payload]
+        assert moved
+        assert all(0 < kl < 1 for kl in moved)
         resumed = [payload["iteration"] for payload in iterations][-_since(before, saved) :]
         assert resumed == list(range(before["iteration"] + 1, saved["iteration"] + 1))
         assert log.count([GAME_FINISHED]) - finished_before >= saved["games"] - before["games"] > 0
