@@ -148,7 +148,7 @@ def _look_for_cycles_seldom() -> None:
     """What RLlib keeps of running episodes is looked through again and again by Python's search for
     cycles, a sixth of a runner's time, and nearly all that it drops is in none."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(50_000, 10, 5)  # a whole look about once an iteration
 
 
 def make_env(context: dict[str, Any]) -> BalatroEnv:
