@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     "--policy",
     default="heuristic",
     show_default=True,
-    help="Who takes over when asked: heuristic, search, latest (the learned one), random.",
+    help="Who takes over when asked: heuristic, search, latest (the learned one), lookahead (the"
+    " same, with second thoughts), random.",
 )
 @click.option(
     "--advice/--no-advice",
