@@ -77,6 +77,7 @@ class Follower(Generic[S]):
         poll_s: seconds between two looks at a log that had nothing new.
         batch: events folded at a time; `BATCH` when 0.
         check: what is not well with an open store, in a line; asked every `CHECK_S`.
+        told: the position that the log's writer told of last; 0 when it has told none.
 
     `store` is None until it is open; it may be read from any thread.
     """
@@ -91,6 +92,7 @@ class Follower(Generic[S]):
         poll_s: float = POLL_S,
         batch: int = 0,
         check: Callable[[S], str] | None = None,
+        told: Callable[[], int] = lambda: 0,
     ) -> None:
         self.name = name
         self.store: S | None = None
@@ -101,6 +103,7 @@ class Follower(Generic[S]):
         self._poll_s = poll_s
         self._batch = batch
         self._check = check
+        self._told = told
         self._checked = 0.0
         self._warning = ""
         self._log: EventLog | None = None
@@ -175,7 +178,19 @@ class Follower(Generic[S]):
             self._checked = time.monotonic()
         limit = self._batch or BATCH
         # Asked before reading: up to here a batch that is not full has seen everything.
+        told = self._told()
         self._head = self._log.position()
+        if self._head < told:
+            # What its writer has told of is in it: this view of the log stands still.
+            log, self._log = self._log, None
+            log.close()
+            self._log = open_log(self._home, read_only=True)
+            self._head = self._log.position()
+        if self._head < told:
+            raise JimbotError(
+                f"the event log ends at position {self._head} here, and at {told} for mcp",
+                hint="Have both read the same table and home, or restart analytics",
+            )
         if self._cursor > self._head:
             raise JimbotError(
                 f"the {self.name} store is at position {self._cursor}, the event log ends at"
@@ -241,11 +256,13 @@ class Projections:
         home: Home,
         keep: GraphRetention | None = None,
         timed: Callable[[GraphStore], GraphStore] = lambda graph: graph,
+        told: Callable[[], int] = lambda: 0,
     ) -> None:
         """
         Args:
             keep: how large the graph may grow.
             timed: puts a watch around the open graph.
+            told: the position that mcp told of last; 0 when it has told none.
         """
         from jimbot.knowledge import projection as graph_projection
         from jimbot.knowledge.prune import Ceiling
@@ -260,6 +277,7 @@ class Projections:
             lambda store, batch, reached: projection.fold(store, batch, position=reached),
             projection.TYPES,
             check=_series_warning,
+            told=told,
         )
         self.knowledge: Follower[GraphStore] = Follower(
             "knowledge",
@@ -271,6 +289,7 @@ class Projections:
             graph_projection.TYPES,
             GRAPH_POLL_S,
             GRAPH_BATCH,
+            told=told,
         )
 
     def start(self) -> None:

@@ -41,14 +41,17 @@ async def run(appliance: Appliance, home: Home) -> None:
     async with AsyncExitStack() as stack:
         graph_seconds = graph_query_seconds()
         projections = Projections(
-            home, appliance.retention.graph, lambda graph: TimedGraph(graph, graph_seconds)
+            home,
+            appliance.retention.graph,
+            lambda graph: TimedGraph(graph, graph_seconds),
+            lambda: checks.log_position(),
         )
+        checks = ServiceChecks(appliance, home, ("analytics", projections.health))
+        stack.push_async_callback(checks.close)
         projections.start()
         stack.push_async_callback(asyncio.to_thread, projections.stop)
         figures = Figures(home, projections)
         stack.callback(figures.close)
-        checks = ServiceChecks(appliance, home, ("analytics", projections.health))
-        stack.push_async_callback(checks.close)
         around = Around(appliance, home, checks.last)
         stack.push_async_callback(around.close)
         machine = Machine(appliance, home)

@@ -50,6 +50,15 @@ class ServiceChecks:
         """What was found last, however long ago."""
         return self._newest
 
+    def log_position(self) -> int:
+        """How far the log goes, as mcp said when it was asked last; 0 when it did not."""
+        for state in self._newest.services if self._newest else ():
+            if state.name == "mcp" and isinstance(
+                position := state.details.get("log_position"), int
+            ):
+                return position
+        return 0
+
     async def close(self) -> None:
         await self._client.aclose()
 

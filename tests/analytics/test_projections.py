@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from jimbot.analytics import projections as room
 from jimbot.analytics.projections import Projections
 from jimbot.appliance import Home
-from jimbot.events import Event
+from jimbot.events import Event, open_log
 from jimbot.metrics import open_series
 from tests.analytics.conftest import add, game, until
 
@@ -52,6 +53,50 @@ def test_waits_for_a_log_that_is_not_there_yet(home: Home, follow: Any) -> None:
     until(lambda: all(it.position == 2 for it in projections.statuses()))
     assert projections.health().status == "ok"
     assert finished(home) == 2
+
+
+class Still:
+    """A view of a log that shows nothing of what comes after it was opened."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._end = log.position()
+
+    def position(self) -> int:
+        return int(self._end)
+
+    def read(self, **asked: Any) -> Any:
+        return [entry for entry in self._log.read(**asked) if entry.position <= self._end]
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def test_a_view_of_the_log_that_stands_still_is_opened_anew(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "GRAPH_POLL_S", 0.1)
+    monkeypatch.setattr(room, "open_log", lambda *args, **how: Still(open_log(*args, **how)))
+    add(home, [game()])
+    said = 0
+    projections = Projections(home, told=lambda: said)
+    projections.start()
+    try:
+        until(lambda: all(it.position == 1 for it in projections.statuses()))
+        add(home, [game(), game()])
+        time.sleep(0.5)
+        assert [it.position for it in projections.statuses()] == [1, 1]
+        said = 3
+        until(lambda: all(it.position == 3 for it in projections.statuses()))
+        assert projections.health().status == "ok"
+        said = 4
+        until(lambda: projections.health().status == "fail")
+        assert "ends at position 3 here, and at 4 for mcp" in projections.health().reason
+        add(home, [game()])
+        until(lambda: all(it.position == 4 for it in projections.statuses()))
+        assert finished(home) == 4
+    finally:
+        projections.stop()
 
 
 def test_goes_on_from_where_it_stopped_and_repeats_nothing(home: Home, follow: Any) -> None:

@@ -72,6 +72,26 @@ def test_states(appliance: Appliance, home: Home) -> None:
     assert states["memgraph"].reason == "not used with embedded stores"
 
 
+def test_how_far_mcp_says_that_the_log_goes(
+    appliance: Appliance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jimbot.analytics.services.CACHE_S", 0.0)
+    said: list[int] = []
+    well = http_app("mcp", lambda: Health(status="ok", details={"log_position": 41}))
+
+    async def ask(checks: ServiceChecks) -> Services:
+        said.append(checks.log_position())
+        async with serving(well, appliance.service("mcp").ports["http"]):
+            await checks.now()
+            said.append(checks.log_position())
+        found = await checks.now()
+        said.append(checks.log_position())
+        return found
+
+    look(appliance, home, ask)
+    assert said == [0, 41, 0]
+
+
 def test_one_that_hangs_does_not_hold_up_the_answer(appliance: Appliance, home: Home) -> None:
     async def ask(checks: ServiceChecks) -> Services:
         hanging = await asyncio.start_server(
