@@ -59,7 +59,7 @@ def test_the_breaker_answers_for_a_server_that_is_away(
     began = time.monotonic()
     with pytest.raises(GraphError, match="asked again in"):
         graph.position()
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.5
 
 
 def test_what_was_folded_while_it_was_away_is_there_once(

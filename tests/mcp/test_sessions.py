@@ -408,7 +408,7 @@ class Slow:
 def test_a_late_or_broken_policy_is_replaced_in_time(
     serve: Callable[..., Running], log: SQLiteEventLog
 ) -> None:
-    slow = Decider(lambda: Slow(0.6))
+    slow = Decider(lambda: Slow(2.0))
     broken = Decider(lambda: Slow(-1))  # sleeping for less than nothing is an error
     run = Run("LATE", endless=True)
     run.step(Action(ActionKind.SELECT_BLIND))
@@ -419,7 +419,7 @@ def test_a_late_or_broken_policy_is_replaced_in_time(
             for number in range(3):  # more than there are threads
                 began = time.monotonic()
                 decision = decide(socket, run, request_id=f"r{number}", deadline_ms=100)
-                assert time.monotonic() - began < 0.5
+                assert time.monotonic() - began < 1.5
                 assert (decision["source"], decision["confidence"]) == ("fallback", 0)
                 assert decision["action"]["method"] == "play"
         one.close()
