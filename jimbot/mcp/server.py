@@ -8,7 +8,6 @@ import json
 import logging
 import socket as sockets
 import ssl
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +23,7 @@ from jimbot.errors import JimbotError
 from jimbot.events.log import Appended, LogError, Recorded
 from jimbot.mcp.commit import Committer, Submission
 from jimbot.mcp.decide import Decider, NoDecision
+from jimbot.mcp.listening import Sockets, plain
 from jimbot.mcp.messages import (
     PROTOCOL,
     Capability,
@@ -165,7 +165,8 @@ class EventServer:
         self._total = _Budget(_TOTAL_BYTES)
         self._connections: set[_Connection] = set()
         self._servers: list[Server] = []
-        self._sockets: Counter[str] = Counter()  # by address
+        # What an address may have open, and as many that shake hands.
+        self._sockets = Sockets(_SOCKETS, 2 * _EACH_ADDRESS)
         self._background: list[asyncio.Task[None]] = []
         self._stopping = False
 
@@ -209,11 +210,11 @@ class EventServer:
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.sessions.take_up, self._committer.log)
         shared = self._outside is not None and self._outside.address in ("0.0.0.0", "::")
-        inside = _listener("127.0.0.1", self._port, shared)
+        inside = self._sockets.listen("127.0.0.1", self._port, shared=shared)
         self._servers.append(await self._serve(inside))
         if self._outside is not None:
             try:
-                listener = _listener(self._outside.address, self.port, shared)
+                listener = self._sockets.listen(self._outside.address, self.port, shared=shared)
             except OSError:
                 self._servers.pop().close()
                 raise
@@ -256,23 +257,6 @@ class EventServer:
     async def _serve(
         self, listener: sockets.socket, context: ssl.SSLContext | None = None
     ) -> Server:
-        outer = self
-
-        class Counted(ServerConnection):
-            """Ends at once where there are too many that have not even shaken hands."""
-
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                super().connection_made(transport)
-                self.counted_as = _address(self)
-                outer._sockets[self.counted_as] += 1
-                if outer._too_many_sockets(self.counted_as):
-                    self.transport.abort()
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                outer._sockets[self.counted_as] -= 1
-                outer._sockets += Counter()  # drops who has none left
-                super().connection_lost(exc)
-
         secure: dict[str, Any] = {}
         if context is not None:
             secure = {"ssl": context, "ssl_handshake_timeout": _OPEN_S}
@@ -282,7 +266,6 @@ class EventServer:
             # A page in a browser can reach loopback, but always says its Origin.
             origins=[None, *self._origins],
             process_request=self._admit,
-            create_connection=Counted,
             compression=None,
             open_timeout=_OPEN_S,
             max_size=_READ_BYTES,
@@ -292,11 +275,6 @@ class EventServer:
             logger=_socket_log,
             **secure,
         )
-
-    def _too_many_sockets(self, address: str) -> bool:
-        if not is_loopback(address) and self._sockets[address] > 2 * _EACH_ADDRESS:
-            return True  # what it may have open, and as many that shake hands
-        return self._sockets.total() > _SOCKETS
 
     async def _sweep(self) -> None:
         """End the connections whose token is revoked, expired or may do something else now."""
@@ -667,26 +645,10 @@ class _Connection:
         self._answers_ready.set()
 
 
-def _listener(address: str, port: int, shared: bool) -> sockets.socket:
-    """A socket to listen with.
-
-    Args:
-        shared: whether loopback has one of its own on the port besides that of all addresses; who
-            connects to loopback gets loopback's then.
-    """
-    family = sockets.AF_INET6 if ":" in address else sockets.AF_INET
-    if shared and port and address == "127.0.0.1":
-        # Sharing would not notice that another program is there already.
-        sockets.create_server((address, port), family=family).close()
-    return sockets.create_server(
-        (address, port), family=family, reuse_port=shared, dualstack_ipv6=address == "::"
-    )
-
-
 def _address(socket: ServerConnection) -> str:
     """The address of the other side; of IPv4 also where it came over IPv6's socket."""
     found = socket.remote_address
-    return str(found[0]).removeprefix("::ffff:") if found else ""
+    return plain(str(found[0])) if found else ""
 
 
 def _no_decision(asked: Decide, reason: str) -> Error:
