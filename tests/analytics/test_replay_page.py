@@ -82,7 +82,7 @@ def test_a_game_is_opened_and_stepped_through_by_keyboard(opened: Open, kept: Ke
     assert page.url.endswith(f"#game={kept.ended}")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    assert "#" not in page.url
+    expect(page).to_have_url(re.compile("^[^#]*$"))
     expect(link).to_be_focused()
     assert it.complaints == []
 
@@ -126,6 +126,29 @@ def test_it_plays_by_itself_at_a_speed_and_stops_at_the_end(opened: Open, kept: 
     page.get_by_role("button", name="One action on").click()
     page.get_by_role("slider", name="Action", exact=True).press("ArrowRight")
     at(page, 2, kept.actions)
+
+
+@pytest.mark.parametrize("late_ms", [0, 200])
+def test_a_game_opened_while_another_closes_is_shown(
+    opened: Open, kept: Kept, late_ms: int
+) -> None:
+    """A dialog's `close` comes after what closed it: here after the next address was set, and
+    after it was followed as well (0) or before (200)."""
+    page = opened(kept.service, f"/#game={kept.ended}&step=7").page
+    at(page, 7, kept.actions)
+    page.evaluate(
+        """([id, late]) => new Promise((done) => {
+          const follow = () => { dispatchEvent(new HashChangeEvent("hashchange")); done(); };
+          addEventListener("hashchange", () => {
+            history.replaceState(null, "", `#game=${id}`);
+            if (late) setTimeout(follow, late); else follow();
+          }, { once: true });
+          location.hash = "";
+        })""",
+        [kept.summary, late_ms],
+    )
+    expect(page.get_by_role("dialog")).to_contain_text("Kept as a summary only")
+    assert page.url.endswith(f"#game={kept.summary}")
 
 
 def test_the_address_opens_and_closes_it(opened: Open, kept: Kept) -> None:

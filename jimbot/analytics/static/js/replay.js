@@ -37,21 +37,34 @@ export function start() {
 // --- The address --------------------------------------------------------------------------------
 
 function follow() {
-  if (!location.hash.startsWith(PREFIX)) {
+  const wanted = named();
+  if (!wanted) {
+    leave();
     if ($("game").open) $("game").close();
     return;
   }
-  const wanted = new URLSearchParams(location.hash.slice(1));
   const step = Number.parseInt(wanted.get("step") ?? "0", 10);
   if (game?.id !== wanted.get("game")) open(wanted.get("game"), Number.isFinite(step) ? Math.max(step, 0) : 0);
 }
 
+// What the address names, if it names a game.
+function named() {
+  return location.hash.startsWith(PREFIX) ? new URLSearchParams(location.hash.slice(1)) : null;
+}
+
+// A dialog tells of its closing later, when another game may be open or in the address already.
 function closed() {
+  if (!game || $("game").open) return;
+  const left = game.id;
+  leave();
+  if (named()?.get("game") === left) history.replaceState(null, "", location.pathname + location.search);
+}
+
+function leave() {
   pause();
   opening++;
   game = null;
   $("stage").replaceChildren();
-  if (location.hash.startsWith(PREFIX)) history.replaceState(null, "", location.pathname + location.search);
 }
 
 // --- A game -------------------------------------------------------------------------------------
