@@ -75,7 +75,6 @@ class SQLiteFile:
         self._pool_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(READERS)
         self._writer: sqlite3.Connection | None = None
-        self._inode: int | None = None
         # Those that nobody reads with now; None when closed. A slow question holds up no other.
         self._idle: list[sqlite3.Connection] | None = []
         try:
@@ -83,9 +82,9 @@ class SQLiteFile:
                 self._check_file()
                 if not read_only:
                     self._writer = self._open_writer()
+                self._inode = path.stat().st_ino
                 with self.reading() as reader:
                     self._check_content(reader, self._read_only)
-                self._inode = path.stat().st_ino
         except BaseException:
             self.close()
             raise
@@ -115,8 +114,7 @@ class SQLiteFile:
                 if self._idle is None:
                     raise self._not_open()
                 reader = self._idle.pop() if self._idle else None
-            if self._inode is not None:
-                self._check_in_place()
+            self._check_in_place()
             reader = reader or self._connect("ro")
             try:
                 yield reader

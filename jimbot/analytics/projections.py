@@ -178,7 +178,7 @@ class Follower(Generic[S]):
             self._checked = time.monotonic()
         limit = self._batch or BATCH
         # Asked before reading: up to here a batch that is not full has seen everything.
-        told = self._told()
+        told = self._told()  # before that, or what is stored in between would seem to be missing
         self._head = self._log.position()
         if self._head < told:
             # What its writer has told of is in it: this view of the log stands still.

@@ -181,6 +181,12 @@ class Appliance(_Row):
         )
         return self.services[name].memory_mb + sum(absent)
 
+    def server_arguments(self, name: str, memory_mb: float) -> list[str]:
+        """What another's server is told, which gets so many MiB and may fill part of them itself
+        (`[placement] memory_high`)."""
+        image = self.images[self.services[name].image]
+        return image.told(memory_mb * self.placement.memory_high)
+
     @property
     def object_store_mb(self) -> int:
         """What Ray's object store takes of the shared memory at most, MiB, in any profile."""

@@ -125,7 +125,7 @@ class Containers:
 
     def command(self, name: str) -> list[str]:
         row = self._appliance.service(name)
-        memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
+        memory = self._limit_mb(name)
         score = self._appliance.placement.oom_score.get(row.group, 0)
         options = [
             f"--name={self._name(name)}",
@@ -169,7 +169,7 @@ class Containers:
         self._pids.pop(name, None)
 
     async def why_ended(self, name: str, code: int) -> str:
-        memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
+        memory = self._limit_mb(name)
         if await self._state(name, "{{.State.OOMKilled}}") == "true":
             return f"killed for taking more than its {memory} MB of memory"
         if code == _KILLED:  # podman does not see the kernel do it under control groups 1
@@ -188,6 +188,9 @@ class Containers:
     def memory_mb(self, name: str, pid: int) -> float:
         top = self.top(name, pid)
         return process.memory_mb(process.tree(top)) if top else 0.0
+
+    def _limit_mb(self, name: str) -> int:
+        return shares.memory_mb(self._appliance, name, "containers", self._scale)
 
     async def clean(self, name: str) -> None:
         await self._call("rm", "--force", self._name(name), fails=True)
@@ -214,9 +217,7 @@ class Containers:
         row = self._appliance.service(name)
         if row.command:
             return list(row.command)
-        memory = shares.memory_mb(self._appliance, name, "containers", self._scale)
-        high = self._appliance.placement.memory_high
-        return self._appliance.images[row.image].told(memory * high)
+        return self._appliance.server_arguments(name, self._limit_mb(name))
 
     def _ports(self) -> list[int]:
         rows = [self._appliance.service(name) for name in self._services]

@@ -24,8 +24,8 @@ def follow(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(room, "GRAPH_POLL_S", 0.1)
     started: list[Projections] = []
 
-    def start(home: Home) -> Projections:
-        started.append(Projections(home))
+    def start(home: Home, **options: Any) -> Projections:
+        started.append(Projections(home, **options))
         started[-1].start()
         return started[-1]
 
@@ -73,30 +73,25 @@ class Still:
 
 
 def test_a_view_of_the_log_that_stands_still_is_opened_anew(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home, follow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "GRAPH_POLL_S", 0.1)
     monkeypatch.setattr(room, "open_log", lambda *args, **how: Still(open_log(*args, **how)))
     add(home, [game()])
     said = 0
-    projections = Projections(home, told=lambda: said)
-    projections.start()
-    try:
-        until(lambda: all(it.position == 1 for it in projections.statuses()))
-        add(home, [game(), game()])
-        time.sleep(0.5)
-        assert [it.position for it in projections.statuses()] == [1, 1]
-        said = 3
-        until(lambda: all(it.position == 3 for it in projections.statuses()))
-        assert projections.health().status == "ok"
-        said = 4
-        until(lambda: projections.health().status == "fail")
-        assert "ends at position 3 here, and at 4 for mcp" in projections.health().reason
-        add(home, [game()])
-        until(lambda: all(it.position == 4 for it in projections.statuses()))
-        assert finished(home) == 4
-    finally:
-        projections.stop()
+    projections = follow(home, told=lambda: said)
+    until(lambda: all(it.position == 1 for it in projections.statuses()))
+    add(home, [game(), game()])
+    time.sleep(0.5)
+    assert [it.position for it in projections.statuses()] == [1, 1]
+    said = 3
+    until(lambda: all(it.position == 3 for it in projections.statuses()))
+    assert projections.health().status == "ok"
+    said = 4
+    until(lambda: projections.health().status == "fail")
+    assert "ends at position 3 here, and at 4 for mcp" in projections.health().reason
+    add(home, [game()])
+    until(lambda: all(it.position == 4 for it in projections.statuses()))
+    assert finished(home) == 4
 
 
 def test_goes_on_from_where_it_stopped_and_repeats_nothing(home: Home, follow: Any) -> None:

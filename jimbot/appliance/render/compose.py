@@ -111,7 +111,7 @@ def _service(
     else:
         image = appliance.images[row.image]
         found |= {
-            "command": image.told(memory_mb * appliance.placement.memory_high),
+            "command": appliance.server_arguments(name, memory_mb),
             "environment": image.environment,
             "volumes": [f"{name}:{image.data}"],
         }

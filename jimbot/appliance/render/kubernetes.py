@@ -139,7 +139,7 @@ def server(appliance: Appliance, name: str, environment: str) -> list[Manifest]:
     container: Manifest = {
         "name": name,
         "image": containers.image(appliance, row.image),
-        "args": image.told(row.memory_mb * appliance.placement.memory_high),
+        "args": appliance.server_arguments(name, row.memory_mb),
         "env": [{"name": key, "value": value} for key, value in image.environment.items()],
         "ports": [{"name": label, "containerPort": port} for label, port in row.ports.items()],
         "resources": _resources(appliance, name, row),
