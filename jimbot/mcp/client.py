@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import ssl
 import threading
 import uuid
 from collections import OrderedDict
@@ -28,6 +29,7 @@ from jimbot.mcp.protocol import (
     encode_batch,
     encode_event,
 )
+from jimbot.mcp.secure import one_at_a_time
 from jimbot.security import tokens
 
 _log = logging.getLogger(__name__)
@@ -176,8 +178,11 @@ class EventClient:
 
     @contextmanager
     def _connected(self) -> Iterator[ClientConnection]:
+        context = None
+        if self._url.startswith("wss:"):
+            context = one_at_a_time(ssl.create_default_context())
         with connect(
-            self._url, open_timeout=5, close_timeout=1, compression=None, proxy=None
+            self._url, ssl=context, open_timeout=5, close_timeout=1, compression=None, proxy=None
         ) as connection:
             if token := self._token or _own_token():
                 self._greet(connection, token)

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from jimbot.appliance import Home
 from jimbot.events.sqlite import SQLiteEventLog
 from jimbot.mcp.protocol import encode_event
+from jimbot.mcp.secure import one_at_a_time
 from jimbot.mcp.server import Outside
 from jimbot.security import authority, tls
 from jimbot.security.errors import CertificateError, SecretError
@@ -74,7 +75,7 @@ def serve(
 
 
 def client_context(files: authority.Files) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(files.ca))
+    return one_at_a_time(ssl.create_default_context(cafile=str(files.ca)))
 
 
 def presented(server: Running, files: authority.Files) -> str:
