@@ -329,6 +329,12 @@ class Projections:
 
 
 def _health_of(status: Status) -> Health | None:
+    if status.state == "starting":
+        return Health(
+            status="warn",
+            reason=f"{status.name} is starting",
+            hint="It opens its store and folds what it missed; ask again in a moment",
+        )
     if status.state == "waiting":
         return Health(
             status="warn", reason="waiting for the event log, which mcp makes", hint=status.hint

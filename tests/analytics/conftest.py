@@ -159,13 +159,13 @@ def started(home: Home, table: Path, port: int, log: Path) -> Iterator[Service]:
 
 
 def answers(service: Service) -> bool:
-    """Whether it answers how it is, well or not."""
+    """Whether it answers, with its stores or with what is wrong with them."""
     assert service.process.poll() is None, service.log.read_text()
     try:
-        httpx.get(f"{service.url}/health", trust_env=False)
+        health = httpx.get(f"{service.url}/health", trust_env=False).json()
     except httpx.HTTPError:
         return False
-    return True
+    return all(it["state"] != "starting" for it in health["details"].values())
 
 
 @contextmanager

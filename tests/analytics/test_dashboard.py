@@ -197,6 +197,7 @@ def test_says_since_when_it_is_stale_and_comes_back(
     with running(home, table, port, log) as service:
         page.goto(service.url)
         expect(page.locator("#link")).to_have_text("Live")
+        expect(page.locator("#games_finished")).to_have_text("1")
         service.stop()
     stale = page.locator("#link")
     expect(stale).to_have_text(re.compile(r"^Stale since \d\d:\d\d:\d\d, connecting again$"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import builtins
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jimbot import metrics
 from jimbot.analytics import projections as room
 from jimbot.analytics.projections import Projections
 from jimbot.appliance import Home
@@ -53,6 +55,27 @@ def test_waits_for_a_log_that_is_not_there_yet(home: Home, follow: Any) -> None:
     until(lambda: all(it.position == 2 for it in projections.statuses()))
     assert projections.health().status == "ok"
     assert finished(home) == 2
+
+
+def test_a_store_that_is_not_open_yet_is_not_called_well(
+    home: Home, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(home, [game()])
+    opens = threading.Event()
+    slow, plain = opens.wait, metrics.open_series
+
+    def open_slowly(home: Home) -> metrics.SeriesStore:
+        assert slow(15)
+        return plain(home)
+
+    monkeypatch.setattr(metrics, "open_series", open_slowly)
+    projections = follow(home)
+    until(lambda: projections.knowledge.status().position == 1)
+    health = projections.health()
+    assert (health.status, health.reason) == ("warn", "metrics is starting")
+    assert health.hint
+    opens.set()
+    until(lambda: projections.health().status == "ok")
 
 
 class Still:
