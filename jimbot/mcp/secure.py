@@ -60,8 +60,11 @@ class _Socket(ssl.SSLSocket):
                     event = select.POLLIN
                 except ssl.SSLWantWriteError:
                     event = select.POLLOUT
+            descriptor = self.fileno()
+            if descriptor < 0:  # closed meanwhile, which `do` says as every socket does
+                continue
             poll = select.poll()
-            poll.register(self, event)
+            poll.register(descriptor, event)
             left_s = None if until is None else until - time.monotonic()
             if (left_s is not None and left_s <= 0) or not poll.poll(left_s and 1000 * left_s):
                 raise TimeoutError("timed out")

@@ -118,3 +118,38 @@ def test_the_other_side_s_end_is_heard(pair: tuple[ssl.SSLSocket, ssl.SSLSocket]
     ours, theirs = pair
     theirs.close()
     assert ours.recv() == b""
+
+
+def test_closing_ends_who_waits_and_later_uses_fail_as_with_every_socket(
+    pair: tuple[ssl.SSLSocket, ssl.SSLSocket],
+) -> None:
+    ours, _ = pair
+    heard: list[bytes] = []
+    reader = threading.Thread(target=lambda: heard.append(ours.recv()))
+    reader.start()
+    time.sleep(0.1)
+    ours.shutdown(socket.SHUT_RDWR)
+    reader.join(20)
+    assert heard == [b""]
+    ours.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ours.recv()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ours.sendall(b"late")
+
+
+def test_closed_between_a_try_and_the_wait_is_no_error_of_another_kind(
+    pair: tuple[ssl.SSLSocket, ssl.SSLSocket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, _ = pair
+    plain = ssl.SSLSocket.recv
+
+    def closed_after(self: ssl.SSLSocket, *args: int) -> bytes:
+        try:
+            return plain(self, *args)
+        finally:
+            self.close()
+
+    monkeypatch.setattr(ssl.SSLSocket, "recv", closed_after)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ours.recv()
