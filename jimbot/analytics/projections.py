@@ -72,7 +72,8 @@ class Follower(Generic[S]):
 
     Args:
         open_store: opens the store; called again after an error.
-        fold: puts events into the store, each exactly once, with the position that was reached.
+        fold: puts events into the store, each exactly once, with the position that was reached;
+            given last is where the store must be at least.
         types: the only types of events that the projection looks at.
         poll_s: seconds between two looks at a log that had nothing new.
         batch: events folded at a time; `BATCH` when 0.
@@ -87,7 +88,7 @@ class Follower(Generic[S]):
         name: str,
         home: Home,
         open_store: Callable[[], S],
-        fold: Callable[[S, Sequence[Recorded], int], object],
+        fold: Callable[[S, Sequence[Recorded], int, int], object],
         types: Collection[str],
         poll_s: float = POLL_S,
         batch: int = 0,
@@ -111,6 +112,7 @@ class Follower(Generic[S]):
         self._thread = threading.Thread(target=self._follow, name=f"projection-{name}", daemon=True)
         self._state: State = "starting"
         self._cursor = 0
+        self._stored = 0  # the cursor that the store knows of
         self._head = 0
         self._events = 0
         self._errors = 0
@@ -170,7 +172,7 @@ class Follower(Generic[S]):
         """Fold one batch; whether there is more to read at once."""
         if self.store is None:
             self.store = self._open_store()
-            self._cursor = self.store.position()
+            self._cursor = self._stored = self.store.position()
         if self._log is None:
             self._log = open_log(self._home, read_only=True)
         if self._check is not None and time.monotonic() - self._checked > CHECK_S:
@@ -203,7 +205,18 @@ class Follower(Generic[S]):
         if not full:
             reached = max(reached, self._head)
         if batch:
-            self._fold(self.store, batch, reached)
+            before = self.store.position()
+            if before < self._stored:  # emptied by `jimbot db rebuild`, which fills it beside us
+                self._cursor = self._stored = before
+                return True
+            try:
+                self._fold(self.store, batch, reached, self._stored)
+            except JimbotError:
+                if (now := self.store.position()) == before:
+                    raise
+                self._cursor = self._stored = now  # it was faster: nothing is wrong
+                return True
+            self._stored = reached
             self._events += len(batch)
             if not full:  # a store that is filled anew meets every game there was
                 self._tell(batch)
@@ -274,7 +287,9 @@ class Projections:
             "metrics",
             home,
             lambda: open_series(home),
-            lambda store, batch, reached: projection.fold(store, batch, position=reached),
+            lambda store, batch, reached, after: projection.fold(
+                store, batch, position=reached, after=after
+            ),
             projection.TYPES,
             check=_series_warning,
             told=told,
@@ -283,8 +298,8 @@ class Projections:
             "knowledge",
             home,
             lambda: timed(open_graph(home)),
-            lambda store, batch, reached: graph_projection.fold(
-                store, batch, position=reached, ceiling=ceiling
+            lambda store, batch, reached, after: graph_projection.fold(
+                store, batch, position=reached, after=after, ceiling=ceiling
             ),
             graph_projection.TYPES,
             GRAPH_POLL_S,

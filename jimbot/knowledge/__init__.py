@@ -45,6 +45,7 @@ def _open_engine(home: Home, read_only: bool) -> GraphStore:
             chosen.graph.address,
             user=user,
             password=password,
+            read_only=read_only,
             timeout_s=chosen.timeout_s,
             breaker_failures=chosen.breaker_failures,
             breaker_open_s=chosen.breaker_open_s,

@@ -71,6 +71,9 @@ class LadybugGraph:
     What changes the graph goes into a `transaction`; outside of one, statements only read. Readers
     go on while a transaction is under way, and see what was before it.
 
+    Args:
+        read_only: change nothing, the schema included; it may then be an older one.
+
     Raises:
         MissingExtra: Ladybug is not installed.
         GraphMissing: `read_only`, and there is no graph at `path` yet.
@@ -95,9 +98,7 @@ class LadybugGraph:
         self._writer: Any = None
         self._reader: Any = None
         if read_only and not path.exists():
-            raise GraphMissing(
-                f"there is no graph at {path} yet", hint="Start analytics, or run: jimbot init-db"
-            )
+            raise self._missing()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = ladybug.Database(
@@ -276,7 +277,9 @@ class LadybugGraph:
                 f" (schema {version}, this one knows {len(MIGRATIONS)})",
                 hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
             )
-        if version == len(MIGRATIONS):
+        if self._read_only and version == 0:
+            raise self._missing()
+        if self._read_only or version == len(MIGRATIONS):
             return
         with self.transaction():
             if not tables:
@@ -285,6 +288,11 @@ class LadybugGraph:
                 for statement in step:
                     self.run(statement)
             self._set_number("schema", len(MIGRATIONS))
+
+    def _missing(self) -> GraphMissing:
+        return GraphMissing(
+            f"there is no graph at {self.path} yet", hint="Start analytics, or run: jimbot init-db"
+        )
 
     def _cannot_open(self, error: BaseException) -> GraphError:
         text = " ".join(str(error).split())

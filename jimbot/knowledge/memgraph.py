@@ -14,7 +14,7 @@ from typing import Any
 
 from jimbot.breaker import Breaker
 from jimbot.errors import MissingExtra
-from jimbot.knowledge.graph import PROJECTION, GraphError, Rows
+from jimbot.knowledge.graph import PROJECTION, GraphError, GraphMissing, Rows
 
 POOL = 8
 """Connections at most; one more question waits for one of them."""
@@ -50,11 +50,13 @@ class MemgraphGraph:
     What changes the graph goes into a `transaction`; outside of one, statements only read.
 
     Args:
+        read_only: change nothing, the schema included; it may then be an older one.
         timeout_s: for connecting, for a connection of the pool, and for each statement.
         migrations: the statements that lay out the schema, in the server's dialect.
 
     Raises:
         MissingExtra: the driver is not installed.
+        GraphMissing: `read_only`, and nobody has made a graph there yet.
         GraphError: the server is away, refuses the login, or has a graph of a newer version.
     """
 
@@ -64,6 +66,7 @@ class MemgraphGraph:
         *,
         user: str = "",
         password: str = "",
+        read_only: bool = False,
         timeout_s: float = 5.0,
         breaker_failures: int = 3,
         breaker_open_s: float = 10.0,
@@ -75,6 +78,7 @@ class MemgraphGraph:
         except ImportError:
             raise MissingExtra("neo4j", "databases") from None
         self.address = address
+        self._read_only = read_only
         self._timeout_s = timeout_s
         self._migrations = migrations
         self._neo4j = neo4j
@@ -130,6 +134,8 @@ class MemgraphGraph:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        if self._read_only:
+            raise GraphError(f"the graph at {self.address} is open for reading only")
         with self._write_lock:
             if self._owner is not None:
                 yield  # within one already: it ends with the outermost
@@ -214,7 +220,12 @@ class MemgraphGraph:
                 f" (schema {version}, this one knows {wanted})",
                 hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
             )
-        if version == wanted:
+        if self._read_only and version == 0:
+            raise GraphMissing(
+                f"there is no graph at {self.address} yet",
+                hint="Start analytics, or run: jimbot init-db",
+            )
+        if self._read_only or version == wanted:
             return
         for step in self._migrations[version:]:
             for statement in step:

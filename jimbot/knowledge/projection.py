@@ -30,7 +30,7 @@ from jimbot.events import Recorded
 from jimbot.events.payloads import GAME_FINISHED, STRATEGY_NOTE, GameFinished, StrategyNote
 from jimbot.game import catalogue
 from jimbot.game.hands import HAND_NAMES
-from jimbot.knowledge.graph import GraphStore
+from jimbot.knowledge.graph import GraphError, GraphStore
 from jimbot.knowledge.prune import Ceiling, prune
 from jimbot.metrics.games import parse_game
 from jimbot.metrics.wilson import Z95
@@ -47,6 +47,7 @@ def fold(
     recorded: Sequence[Recorded],
     *,
     position: int | None = None,
+    after: int = 0,
     ceiling: Ceiling | None = None,
 ) -> int:
     """Fold events into the graph, each exactly once; returns how many were new.
@@ -58,13 +59,21 @@ def fold(
             may be given again. What is no readable finished game is passed over too.
         position: how far the log was read, where that is further than the last event here
             (because the reader left other types out).
+        after: where the reader believes the graph to be at least, so that one that was emptied
+            meanwhile gets no hole.
         ceiling: how large the graph may grow.
 
     Raises:
-        GraphError: nothing was changed; the same batch may be given again.
+        GraphError: nothing was changed. Unless `after` does not hold, the same batch may be given
+            again.
     """
     with graph.transaction():
         seen = graph.position()
+        if seen < after:
+            raise GraphError(
+                f"the graph is at position {seen} of the log, not at {after}: it was emptied",
+                hint="Go on from the position that it is at",
+            )
         fresh = [entry for entry in recorded if entry.position > seen]
         reached = max(position or 0, fresh[-1].position if fresh else 0)
         if reached <= seen:

@@ -43,7 +43,7 @@ from jimbot.events.payloads import (
     TrainingIteration,
 )
 from jimbot.metrics.games import GameRow, parse_game
-from jimbot.metrics.series import Point, SeriesStore
+from jimbot.metrics.series import Point, SeriesError, SeriesStore
 
 TYPES = (GAME_FINISHED, TRAINING_ITERATION, CLAUDE_REQUEST)
 """The only types that leave anything: a follower may read the log for these alone."""
@@ -99,7 +99,13 @@ def project_all(recorded: Sequence[Recorded]) -> Projected:
     return result
 
 
-def fold(store: SeriesStore, recorded: Sequence[Recorded], *, position: int | None = None) -> int:
+def fold(
+    store: SeriesStore,
+    recorded: Sequence[Recorded],
+    *,
+    position: int | None = None,
+    after: int = 0,
+) -> int:
     """Project events into the store, each exactly once; returns how many were new.
 
     Args:
@@ -107,11 +113,19 @@ def fold(store: SeriesStore, recorded: Sequence[Recorded], *, position: int | No
             may be given again.
         position: how far the log was read, where that is further than the last event here
             (because the reader left other types out).
+        after: where the reader believes the store to be at least, so that one that was emptied
+            meanwhile gets no hole.
 
     Raises:
-        SeriesError: nothing was stored; the same batch may be given again.
+        SeriesError: nothing was stored. Unless `after` does not hold, the same batch may be given
+            again.
     """
     seen = store.position()
+    if seen < after:
+        raise SeriesError(
+            f"the series are at position {seen} of the log, not at {after}: they were emptied",
+            hint="Go on from the position that they are at",
+        )
     fresh = [entry for entry in recorded if entry.position > seen]
     reached = max(position or 0, fresh[-1].position if fresh else 0)
     if reached <= seen:

@@ -135,16 +135,25 @@ def rebuild(
 
                 seed(store)
             projection: Any = metrics if name == "metrics" else knowledge
-            reached, events = 0, 0
+            reached, events, helped = 0, 0, ""
             while True:
-                head = log.position()
-                batch = log.read(after=reached, limit=_BATCH, types=projection.TYPES)
+                head, at = log.position(), store.position()
+                if at != reached:
+                    helped = "; analytics, which runs, folded the rest"
+                batch = log.read(after=at, limit=_BATCH, types=projection.TYPES)
                 # What is not full has seen everything up to the position asked for before.
-                reached = batch[-1].position if len(batch) == _BATCH else max(head, reached)
-                events += projection.fold(store, batch, position=reached)
+                reached = batch[-1].position if len(batch) == _BATCH else max(head, at)
+                try:
+                    events += projection.fold(store, batch, position=reached, after=at)
+                except JimbotError:
+                    if store.position() == at:
+                        raise
+                    reached = at  # analytics was faster: on from where it is
+                    continue
                 progress(reached, head)
                 if len(batch) < _BATCH:
-                    return f"{name}: {events} events folded, at position {reached}{moved}"
+                    done = f"{name}: {events} events folded, at position {reached}"
+                    return f"{done}{helped}{moved}"
         finally:
             store.close()
     finally:
@@ -269,9 +278,13 @@ def _wanted(name: Name) -> int:
         from jimbot.metrics.sqlite import KIND
 
         return KIND.version
-    from jimbot.knowledge.ladybug import MIGRATIONS
+    if _engine(name).engine == "server":
+        from jimbot.knowledge import memgraph
 
-    return len(MIGRATIONS)
+        return len(memgraph.MIGRATIONS)
+    from jimbot.knowledge import ladybug
+
+    return len(ladybug.MIGRATIONS)
 
 
 def _set_aside(path: Path) -> Path:

@@ -6,23 +6,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jimbot.knowledge import GraphStore
 from jimbot.operations.ports import free as free_ports
 
-Opener = Callable[[], GraphStore]
+Opener = Callable[..., GraphStore]
 
 
 @pytest.fixture(scope="session")
-def bolt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], GraphStore]]:
+def bolt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opener]:
     """Opens the graph on a server: the one at JIMBOT_TEST_MEMGRAPH, which is emptied, else ours."""
     pytest.importorskip("neo4j", reason="neo4j is not installed: pip install 'jimbot[databases]'")
     from jimbot.knowledge.memgraph import MIGRATIONS, MemgraphGraph
 
     if address := os.environ.get("JIMBOT_TEST_MEMGRAPH"):
-        yield lambda: MemgraphGraph(address)
+        yield lambda **options: MemgraphGraph(address, **options)
         return
     pytest.importorskip("arcadedb_embedded", reason="pip install arcadedb-embedded")
     port, http_port = free_ports(2)
@@ -50,8 +51,9 @@ def bolt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Grap
         )
         for step in MIGRATIONS
     )
-    yield lambda: MemgraphGraph(
-        f"bolt://127.0.0.1:{port}", user="root", password="only-for-tests", migrations=words
+    login = {"user": "root", "password": "only-for-tests"}
+    yield lambda **options: MemgraphGraph(
+        f"bolt://127.0.0.1:{port}", **login, **{"migrations": words, **options}
     )
     server.kill()
     server.wait(20)
@@ -66,7 +68,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         emptied = on_server()
         emptied.clear()
         emptied.close()
-        engine: Callable[[], GraphStore] = on_server
+        engine: Opener = on_server
     else:
         pytest.importorskip(
             "ladybug", reason="ladybug is not installed: pip install 'jimbot[embedded]'"
@@ -74,12 +76,12 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         from jimbot.knowledge.cache import CachedGraph
         from jimbot.knowledge.ladybug import LadybugGraph
 
-        def engine() -> GraphStore:
-            graph = LadybugGraph(tmp_path / "knowledge" / "graph.ladybug")
+        def engine(**options: Any) -> GraphStore:
+            graph = LadybugGraph(tmp_path / "knowledge" / "graph.ladybug", **options)
             return CachedGraph(graph) if "cached" in request.param else graph
 
-    def open_it() -> GraphStore:
-        opened.append(engine())
+    def open_it(**options: Any) -> GraphStore:
+        opened.append(engine(**options))
         return opened[-1]
 
     yield open_it

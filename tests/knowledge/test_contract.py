@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jimbot.knowledge import GraphError, GraphStore
+from jimbot.knowledge import GraphError, GraphMissing, GraphStore
 from tests.knowledge.conftest import Opener
 
 MAKE = "MERGE (j:Joker {key: $key}) SET j.games = $games"
@@ -120,6 +120,33 @@ def test_all_is_there_after_opening_again(reopen: Opener) -> None:
     graph.close()
     again = reopen()
     assert (keys(again), again.position(), again.version()) == (["ä"], 9, version)
+
+
+def test_opened_for_reading_it_changes_nothing_an_older_schema_included(reopen: Opener) -> None:
+    writer = reopen()
+    with writer.transaction():
+        make(writer, "j_joker")
+        writer.run("MATCH (m:Meta {key: 'schema'}) SET m.value = 1")
+    writer.close()
+    reader = reopen(read_only=True)
+    assert reader.version() == 1
+    assert reader.run("MATCH (j:Joker) RETURN count(j) AS n") == [{"n": 1}]
+    with pytest.raises(GraphError, match="reading only"), reader.transaction():
+        pass
+    reader.close()
+    again = reopen(read_only=True)
+    assert again.version() == 1
+    again.close()
+
+
+def test_opened_for_reading_one_that_nobody_made_is_missing(reopen: Opener) -> None:
+    writer = reopen()
+    with writer.transaction():
+        writer.run("MATCH (n) DETACH DELETE n")
+    writer.close()
+    for _ in range(2):
+        with pytest.raises(GraphMissing, match="init-db"):
+            reopen(read_only=True)
 
 
 def test_clear_forgets_everything_but_the_schema(graph: GraphStore) -> None:

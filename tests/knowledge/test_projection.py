@@ -217,3 +217,12 @@ def test_no_event_stops_the_projection(graph: GraphStore, events: list[Recorded]
     log = [entry._replace(position=position + at) for at, entry in enumerate(events, 1)]
     assert fold(graph, log) == len(log)
     assert graph.position() == position + len(log)
+
+
+def test_a_graph_that_was_emptied_meanwhile_gets_no_hole(graph: GraphStore) -> None:
+    fold(graph, [game(1), game(2)])
+    graph.clear()
+    with pytest.raises(GraphError, match="at position 0 of the log, not at 2: it was emptied"):
+        fold(graph, [game(3)], after=2)
+    assert graph.position() == 0
+    assert nodes(graph, "Joker") == {}

@@ -253,3 +253,12 @@ def test_no_event_stops_the_projection(store: SeriesStore, events: list[Recorded
     assert store.position() == position + len(log)
     read = store.recent_games(len(log), position + len(log) + 1)
     assert all(math.isfinite(row.best_hand) for row in read)
+
+
+def test_series_that_were_emptied_meanwhile_get_no_hole(store: SeriesStore) -> None:
+    fold(store, [game(1), game(2)])
+    store.clear()
+    with pytest.raises(SeriesError, match="at position 0 of the log, not at 2: they were emptied"):
+        fold(store, [game(3)], after=2)
+    assert store.position() == 0
+    assert store.counts("deck") == []

@@ -6,17 +6,20 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from jimbot.analytics.projections import Projections
 from jimbot.appliance import Home
 from jimbot.appliance.retention import GraphRetention, LogRetention, Retention, SeriesRetention
 from jimbot.cli import Options
 from jimbot.cli.db import command
 from jimbot.errors import JimbotError
 from jimbot.events import Event, open_log
-from jimbot.metrics import SeriesError, open_series
+from jimbot.metrics import SeriesError, SeriesStore, open_series, projection
 from jimbot.metrics.projection import fold
 from jimbot.operations import stores
 from tests.metrics.events import START, game
@@ -103,6 +106,56 @@ def test_rebuild_gives_what_the_log_says(
     else:
         assert store.run("MATCH (n:Record {kind: 'deck'}) RETURN sum(n.games) AS n") == [{"n": 20}]
     store.close()
+
+
+def test_rebuild_goes_on_from_where_analytics_folds_beside_it(
+    filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "_BATCH", 4)
+    analytics, log = open_series(filled), open_log(filled)
+    plain = projection.fold
+
+    def fold_next() -> None:
+        at = analytics.position()
+        plain(analytics, log.read(after=at, limit=3, types=["GAME_FINISHED"]))
+
+    def beaten(store: SeriesStore, *args: Any, **options: Any) -> int:
+        """Analytics folds between this process's look at the position and its writing."""
+        fold_next()
+        return plain(store, *args, **options)
+
+    monkeypatch.setattr(projection, "fold", beaten)
+    done = stores.rebuild(filled, "metrics", progress=lambda *_: fold_next())
+    assert done.endswith("at position 50; analytics, which runs, folded the rest")
+    assert analytics.counts("deck")[0].games == 20
+    log.close()
+    analytics.close()
+
+
+def test_rebuild_beside_analytics_that_runs_leaves_no_hole(filled: Home) -> None:
+    log = open_log(filled)
+    follower = Projections(filled).metrics
+    follower.start()
+    try:
+        for number in range(20, 60):
+            log.append([("s", game(number).event)])
+            if number == 40:
+                stores.rebuild(filled, "metrics")
+        deadline = time.monotonic() + 20
+        while follower.status().position < 90 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.5)
+        log.append([("s", game(60).event)])
+        while follower.status().position < 91 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert follower.status().errors == 0
+    finally:
+        follower.ask_to_stop()
+        follower.join(5)
+        log.close()
+    series = open_series(filled, read_only=True)
+    assert series.counts("deck")[0].games == 61
+    series.close()
 
 
 def test_the_log_is_never_rebuilt(filled: Home) -> None:
