@@ -101,16 +101,20 @@ def command(
         f"{result.best_score:,.0f} at most"
     )
     click.echo(
-        f"thinking   {result.decision_ms_p50:.1f} ms median, {result.decision_ms_p99:.1f} ms p99"
+        f"thinking   {result.decision_ms_p50:.1f} ms median, {result.decision_ms_p99:.1f} ms p99, "
+        f"{result.decision_ms_max:.1f} ms at most"
     )
 
 
 def _seeds(given: str, games: int) -> list[str]:
     """The seeds that are meant: the held-out ones, those in a file, or those between commas."""
-    from jimbot.policy.evaluate import held_out_seeds
+    from jimbot.policy.seeds import held_out_seeds
 
     if given == "held-out":
-        return held_out_seeds(games)
+        try:
+            return held_out_seeds(games)
+        except ValueError as error:
+            raise click.UsageError(f"{error}; --seeds takes seeds of your own") from error
     path = Path(given)
     if path.is_file():
         found = path.read_text().split()

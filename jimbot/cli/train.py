@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 @click.command(name="train")
 @click.option("--preset", default="laptop", show_default=True, help="A [training.presets] row.")
 @click.option("--resume", is_flag=True, help="Go on from the newest whole checkpoint of the home.")
-@click.option("--for", "minutes", type=click.FloatRange(min=0.05), help="Minutes of PPO.")
+@click.option(
+    "--teacher",
+    type=click.Choice(["heuristic", "search"]),
+    help="Who is imitated.  [default: the preset's]",
+)
+@click.option(
+    "--for", "minutes", type=click.FloatRange(min=0.05), help="Minutes of PPO, pauses not counted."
+)
 @click.option(
     "--from",
     "start",
@@ -33,6 +40,7 @@ def command(
     options: Options,
     preset: str,
     resume: bool,
+    teacher: str | None,
     minutes: float | None,
     start: Path | None,
     as_json: bool,
@@ -52,6 +60,8 @@ def command(
             hint=f"Presets: {', '.join(appliance.training.presets)}",
         )
     row = appliance.training.presets[preset]
+    if teacher:
+        row = row.model_copy(update={"teacher": teacher})
     stop = threading.Event()
 
     def take_signals() -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from jimbot.env.reward import ANTES, progress, reached
-from jimbot.game import Action, Run, random_seed
+from jimbot.game import Action, Run
 from jimbot.policy.features import Arrays, Observer
+from jimbot.policy.seeds import training_seed
 
 # A game this long is stuck: a won one takes a few hundred steps.
 MAX_STEPS: Final = 2000
@@ -62,7 +63,7 @@ class Episode:
         """Start a game; returns its seed, deck and stake.
 
         Args:
-            seed: makes the game seeds from here on reproducible.
+            seed: makes the game seeds from here on reproducible; none of them is held out.
             options: `seed`, `deck`, `stake` and `goal` of this game alone.
 
         Raises:
@@ -74,7 +75,7 @@ class Episode:
         stake, goal = self._level() if self._level else (self._stake, ANTES)
         self._goal = options.get("goal") or goal
         self.run = run = Run(
-            options.get("seed") or random_seed(self._seeds),
+            options.get("seed") or training_seed(self._seeds),
             options.get("deck") or self._deck,
             options.get("stake") or stake,
         )

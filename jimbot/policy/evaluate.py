@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,7 +11,7 @@ from math import sqrt
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
-from jimbot.game import DECKS, STAKES, Run, random_seed
+from jimbot.game import DECKS, STAKES, Run
 from jimbot.policy import make
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Evaluation:
         mean_ante, mean_ante_ci: the ante reached, and its normal interval; a won game counts 9.
         antes: how many games ended in each ante, from 1 to 8, and last how many were won.
         mean_score, mean_score_ci, best_score: of each game's best hand, in chips.
-        decision_ms_p50, decision_ms_p99: how long the policy thought about an action.
+        decision_ms_p50, decision_ms_p99, decision_ms_max: how long it thought about an action.
     """
 
     policy: str
@@ -69,18 +68,10 @@ class Evaluation:
     best_score: float
     decision_ms_p50: float
     decision_ms_p99: float
+    decision_ms_max: float
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def held_out_seeds(count: int) -> list[str]:
-    """The first so many of the fixed seeds that are for evaluation alone.
-
-    Training draws its seeds at random among 34^8, so that it meets none of them.
-    """
-    rng = random.Random("held-out")
-    return [random_seed(rng) for _ in range(count)]
 
 
 def proper_name(name: str, names: Sequence[str]) -> str:
@@ -206,6 +197,7 @@ def summary(policy: str, deck: str, stake: str, games: Sequence[Game]) -> Evalua
         best_score=max(scores),
         decision_ms_p50=_quantile(times, 0.5),
         decision_ms_p99=_quantile(times, 0.99),
+        decision_ms_max=max(times),
     )
 
 

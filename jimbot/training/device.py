@@ -1,13 +1,17 @@
 """Where the network computes: on the GPU within its share of the memory, else on the CPU.
 
-`describe` is for people and `jimbot doctor`; `give_back` and `take_back` are for pauses.
+`describe` is for people and `jimbot doctor`; `give_back` and `take_back` are for pauses of what was
+placed on a GPU.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 from jimbot.errors import MissingExtra
+
+_log = logging.getLogger(__name__)
 
 _MB: Final = 1 << 20
 
@@ -24,8 +28,12 @@ def place(share_mb: int, torch: Any = None) -> str:
     torch = torch or _torch()
     if not torch.cuda.is_available():
         return "cpu"
-    total_mb = torch.cuda.get_device_properties(0).total_memory / _MB
-    torch.cuda.set_per_process_memory_fraction(min(1.0, share_mb / total_mb))
+    try:
+        total_mb = torch.cuda.get_device_properties(0).total_memory / _MB
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share_mb / total_mb))
+    except RuntimeError as error:  # see `describe`
+        _log.warning("training on the CPU: the GPU cannot be used: %s", error)
+        return "cpu"
     return "cuda"
 
 
@@ -64,16 +72,13 @@ def describe(torch: Any = None) -> dict[str, Any]:
 def give_back(learner: Any, torch: Any = None) -> None:
     """Move a learner's network and optimizers off the GPU, and let others have the memory."""
     torch = torch or _torch()
-    if torch.cuda.is_available():
-        _move(learner, "cpu", torch)
-        torch.cuda.empty_cache()
+    _move(learner, "cpu", torch)
+    torch.cuda.empty_cache()
 
 
 def take_back(learner: Any, torch: Any = None) -> None:
     """Move them to the GPU again."""
-    torch = torch or _torch()
-    if torch.cuda.is_available():
-        _move(learner, "cuda", torch)
+    _move(learner, "cuda", torch or _torch())
 
 
 def _move(learner: Any, device: str, torch: Any) -> None:

@@ -32,7 +32,7 @@ from jimbot.training.curriculum import Ladder, Standing
 from jimbot.training.errors import TrainingError
 from jimbot.training.exploration import Exploration
 from jimbot.training.imitation import GAMMA
-from jimbot.training.pauses import LiveGames, Pauses
+from jimbot.training.pauses import Pauses
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Status:
 
     stage: str = "importing"
     paused: str = ""  # why
+    paused_s: float = 0.0  # in all
     device: str = ""
     progress: Progress | None = None
     resumed_from: str = ""
@@ -105,9 +106,7 @@ def appliance_plan(appliance: Appliance, home: Home, profile_name: str) -> Plan:
         ),
         start=start if start.exists() else None,
         events=appliance.url("mcp", "websocket", scheme="ws"),
-        pauses=Pauses(
-            table.off_peak, LiveGames(appliance.url("mcp")) if table.yield_to_live else None
-        ),
+        pauses=Pauses.of(appliance),
         evaluate_every=table.evaluate_every,
         evaluation_games=table.evaluation_games,
     )
@@ -121,6 +120,7 @@ def train(
     stop: threading.Event,
     status: Status,
     connected: Callable[[], object] = lambda: None,
+    paused: Callable[[str], object] = lambda _: None,
     iterated: Callable[[TrainingIteration], object] = lambda _: None,
     evaluated: Callable[[TrainingEvaluation], object] = lambda _: None,
 ) -> Progress:
@@ -128,6 +128,7 @@ def train(
 
     Args:
         connected: called once Ray is there, which has taken over this process's signals.
+        paused: called with the reason when a pause begins, and with "" when it is over.
         iterated: called with each iteration's figures.
         evaluated: called with each evaluation's.
 
@@ -161,7 +162,9 @@ def train(
                 "record_one_in": table.record_one_in,
             }
         status.device = device.place(appliance.service("trainer").vram_mb)
-        config = configure(plan.share, context, home, rate=table.learning_rate)
+        config = configure(
+            plan.share, context, home, device=status.device, rate=table.learning_rate
+        )
         imported = time.monotonic()
         algorithm = config.build_algo(use_copy=False)
         took = {
@@ -191,7 +194,7 @@ def train(
         status.last_iteration = saved = time.monotonic()
         last_saved = progress.steps if status.resumed_from else -1
         while not stop.is_set():
-            if _pause(algorithm, plan.pauses, status, stop):
+            if _pause(algorithm, plan.pauses, status, stop, paused):
                 continue
             _adjust(algorithm, ladder, explorer, warming=progress.warm_up > 0)
             started = time.monotonic()
@@ -249,7 +252,12 @@ def train(
 
 
 def configure(
-    share: TrainingShare, context: dict[str, Any], home: Home, *, rate: float = 1e-4
+    share: TrainingShare,
+    context: dict[str, Any],
+    home: Home,
+    *,
+    device: str = "cpu",
+    rate: float = 1e-4,
 ) -> Any:
     """RLlib's PPO, sized by a profile's share; `context` is what `games.make_env` takes."""
     import torch
@@ -281,7 +289,7 @@ def configure(
         )
         .learners(
             num_learners=0,
-            num_gpus_per_learner=1 if torch.cuda.is_available() else 0,
+            num_gpus_per_learner=int(device == "cuda"),
             learner_class=RowsLearner,
         )
         .rl_module(rl_module_spec=RLModuleSpec(module_class=RowsModule, model_config=SIZE))
@@ -340,20 +348,33 @@ def _weights(algorithm: Any) -> dict[str, Any]:
     return {name: value.cpu() for name, value in module.state_dict().items()}
 
 
-def _pause(algorithm: Any, pauses: Pauses, status: Status, stop: threading.Event) -> bool:
+def _pause(
+    algorithm: Any,
+    pauses: Pauses,
+    status: Status,
+    stop: threading.Event,
+    told: Callable[[str], object],
+) -> bool:
     """Wait while there is a reason to, without the GPU; True when there was one."""
     if not (reason := pauses.reason()):
         return False
     _log.info("paused", extra={"fields": {"reason": reason}})
-    algorithm.learner_group.foreach_learner(device.give_back)
+    told(reason)
+    on_gpu = status.device == "cuda"
+    if on_gpu:
+        algorithm.learner_group.foreach_learner(device.give_back)
+    began, before = time.monotonic(), status.paused_s
     while reason and not stop.is_set():
         status.paused = reason
         stop.wait(PAUSE_S)
+        status.last_iteration = now = time.monotonic()
+        status.paused_s = before + now - began
         reason = pauses.reason()
     status.paused = ""
-    status.last_iteration = time.monotonic()
-    algorithm.learner_group.foreach_learner(device.take_back)
+    if on_gpu:
+        algorithm.learner_group.foreach_learner(device.take_back)
     _log.info("going on")
+    told("")
     return True
 
 

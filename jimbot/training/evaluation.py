@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jimbot.events.payloads import TrainingEvaluation
 from jimbot.game import Run
-from jimbot.policy.evaluate import held_out_seeds, normal, play, wilson
+from jimbot.policy.evaluate import normal, play, wilson
+from jimbot.policy.seeds import held_out_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -48,6 +48,8 @@ def run(
 ) -> Progress:
     """Train for so many minutes of PPO, or until `stop` is set; the last checkpoint is the result.
 
+    Pauses are not counted among the minutes.
+
     Args:
         resume: go on from the newest whole checkpoint of the home.
         start: an exported policy to start from, in place of an imitation.
@@ -81,7 +83,7 @@ def run(
         connect=lambda stopped: cluster.local(home, preset.share, stopped=stopped),
         start=start,
         events=None,
-        pauses=Pauses(appliance.training.off_peak),
+        pauses=Pauses.of(appliance),
         evaluate_every=preset.evaluate_every,
         evaluation_games=preset.evaluation_games,
     )
@@ -91,11 +93,17 @@ def run(
         evaluated(evaluation)
 
     told(f"Training for {minutes:g} minutes")
-    timer = threading.Timer(minutes * 60, stop.set)
-    timer.daemon = True
+    status = Status()
+
+    def end_in_time() -> None:
+        began = time.monotonic()
+        while (left := minutes * 60 - (time.monotonic() - began - status.paused_s)) > 0:
+            if stop.wait(left):
+                return
+        stop.set()
 
     def ready() -> None:
-        timer.start()
+        threading.Thread(target=end_in_time, name="training-time", daemon=True).start()
         connected()
 
     try:
@@ -104,13 +112,14 @@ def run(
             home,
             plan,
             stop=stop,
-            status=Status(),
+            status=status,
             connected=ready,
+            paused=lambda reason: told(f"Waiting: {reason}" if reason else "Going on"),
             iterated=iterated,
             evaluated=measured,
         )
     finally:
-        timer.cancel()
+        stop.set()
         shutil.rmtree(cluster.scratch(home), ignore_errors=True)  # Ray's sockets and logs
 
 

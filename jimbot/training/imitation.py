@@ -1,9 +1,8 @@
 """Imitation: a network that has seen a teacher play, for reinforcement to start from.
 
-`record` lets a teacher say what it would do in games, played by itself or by a pupil (DAgger: the
-pupil's own mistakes are then among the moments it learns from); `learn` fits the network to that,
-its scores by cross-entropy, its value by regression to what the games went on to bring. What comes
-out is an exported policy, which plays as it is and which PPO takes over.
+`record` lets a teacher play and writes down what it does; `learn` fits the network to that, its
+scores by cross-entropy, its value by regression to what the games went on to bring. What comes out
+is an exported policy, which plays as it is and which PPO takes over.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jimbot.env.reward import progress
-from jimbot.game import Run, random_seed
+from jimbot.game import Run
 from jimbot.policy import Policy, layout, make
 from jimbot.policy.features import Observer
+from jimbot.policy.seeds import training_seed
 from jimbot.policy.weights import Header, Weights, pack, write
 
 _log = logging.getLogger(__name__)
@@ -80,8 +80,6 @@ class Task:
 
     Attributes:
         teacher: a policy's name; `search` thinks for `budget_s` about a decision.
-        pupil: an exported policy that plays in the teacher's place; the teacher itself when None.
-        share: of the decisions that the pupil makes; the teacher makes the others.
     """
 
     first: int
@@ -89,24 +87,19 @@ class Task:
     seed: int
     teacher: str
     budget_s: float = 0.03
-    pupil: Path | None = None
-    share: float = 1.0
     deck: str = "Red"
     stake: str = "White"
 
 
 def play(task: Task) -> tuple[Lessons, Recorded]:
-    """Play a task's games and write down what the teacher would do at each moment."""
-    from jimbot.policy.network import NetworkPolicy
-
+    """Play a task's games and write down what the teacher does at each moment."""
     teacher = _teacher(task)
-    pupil = NetworkPolicy(task.pupil) if task.pupil else None
     observer = Observer(foresight=True)
     book = _Book()
     told = Recorded()
     for number in range(task.first, task.first + task.games):
         rng = random.Random(f"imitation-{task.seed}-{number}")
-        run = Run(random_seed(rng), task.deck, task.stake)
+        run = Run(training_seed(rng), task.deck, task.stake)
         start = len(book.row)
         gains: list[float] = []
         taken: list[int] = []  # by lesson of this game, the action it came before
@@ -122,8 +115,6 @@ def play(task: Task) -> tuple[Lessons, Recorded]:
             else:
                 book.add(observer, row, number)
                 taken.append(len(gains))
-            if pupil is not None and rng.random() < task.share:
-                action = pupil.act(run)
             run.step(action)
             now = progress(run)
             gains.append(now - before)
@@ -214,15 +205,6 @@ def record(
 
 def joined(books: Sequence[Lessons]) -> Lessons:
     return Lessons(*(np.concatenate(arrays) for arrays in zip(*books, strict=True)))
-
-
-def save(lessons: Lessons, file: Path) -> None:
-    np.savez(file, **lessons._asdict())
-
-
-def load(file: Path) -> Lessons:
-    with np.load(file, allow_pickle=False) as archive:
-        return Lessons(**{name: archive[name] for name in Lessons._fields})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from jimbot.appliance import Appliance
 
 _MINUTES: Final = 24 * 60
 LIVE_TIMEOUT_S: Final = 1.0
@@ -97,6 +100,13 @@ class Pauses:
         self._windows = windows
         self._live = live
         self._clock = clock
+
+    @classmethod
+    def of(cls, appliance: Appliance) -> Pauses:
+        """As the table has it."""
+        table = appliance.training
+        live = LiveGames(appliance.url("mcp")) if table.yield_to_live else None
+        return cls(table.off_peak, live)
 
     def reason(self) -> str:
         """Why to wait; empty to go on."""

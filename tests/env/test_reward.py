@@ -14,7 +14,7 @@ from jimbot.env.environment import BalatroEnv
 from jimbot.env.reward import ANTES, WIN_BONUS, progress, reached
 from jimbot.game import Action, ActionKind, Run
 from jimbot.policy import LEARNED, Policy, layout, make
-from jimbot.policy.evaluate import held_out_seeds
+from jimbot.policy.seeds import held_out_seeds
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -8,7 +8,8 @@ import jimbot.policy
 from jimbot.appliance import Home
 from jimbot.game import Run
 from jimbot.policy import LEARNED, SHIPPED, learned_file, make
-from jimbot.policy.evaluate import evaluate, held_out_seeds, play
+from jimbot.policy.evaluate import evaluate, play
+from jimbot.policy.seeds import held_out_seeds
 
 FILE = Path(jimbot.policy.__file__).parent / SHIPPED
 

@@ -65,6 +65,11 @@ def test_without_a_gpu_it_is_the_cpu() -> None:
     assert torch.done == []
 
 
+def test_a_gpu_that_does_not_work_is_left_for_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
+    assert device.place(20480, fake_torch(broken=True)) == "cpu"
+    assert "driver version is insufficient" in caplog.text
+
+
 def test_it_describes_a_gpu() -> None:
     told = device.describe(fake_torch())
     assert told["device"] == "cuda"
@@ -110,10 +115,3 @@ def test_a_pause_gives_the_gpu_back_and_takes_it_again() -> None:
     assert torch.done == ["empty_cache"]
     device.take_back(learner, torch)
     assert module.device == state["exp_avg"].device == "cuda"
-
-
-def test_without_a_gpu_a_pause_moves_nothing() -> None:
-    torch = fake_torch(gpu=False)
-    device.give_back(SimpleNamespace(), torch)
-    device.take_back(SimpleNamespace(), torch)
-    assert torch.done == []

@@ -21,9 +21,10 @@ from ray.rllib.evaluation.postprocessing import Postprocessing
 from jimbot.appliance import Appliance, Home
 from jimbot.env.environment import BalatroEnv
 from jimbot.game import Run
-from jimbot.policy import make
-from jimbot.policy.evaluate import evaluate, held_out_seeds
-from jimbot.training import checkpoints, cluster, driver, evaluation, foreground, games
+from jimbot.policy import make, seeds
+from jimbot.policy.evaluate import evaluate
+from jimbot.policy.seeds import held_out_seeds
+from jimbot.training import checkpoints, cluster, driver, evaluation, foreground, games, imitation
 from jimbot.training.driver import Status
 from jimbot.training.errors import TrainingError
 from jimbot.training.evaluation import Outcome
@@ -44,8 +45,9 @@ def group(learner: Any = None) -> Any:
 def test_a_pause_gives_the_gpu_back_says_why_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     reasons = ["live game", "live game", ""]
     seen: list[tuple[str, str]] = []
-    status = Status(stage="training", last_iteration=-1e9)
+    status = Status(stage="training", last_iteration=-1e9, device="cuda")
     stop = threading.Event()
+    told: list[str] = []
 
     class Waiting(Pauses):
         def reason(self) -> str:
@@ -56,23 +58,36 @@ def test_a_pause_gives_the_gpu_back_says_why_and_goes_on(monkeypatch: pytest.Mon
 
     algorithm = group()
     monkeypatch.setattr(driver, "PAUSE_S", 0.001)
-    assert driver._pause(algorithm, Waiting(), status, stop)
+    assert driver._pause(algorithm, Waiting(), status, stop, told.append)
+    assert told == ["live game", ""]
+    assert status.paused_s > 0
     assert set(seen) == {("ok", "paused: live game")}
     assert [done.__name__ for done in algorithm.asked] == ["give_back", "take_back"]
     assert status.paused == ""
     assert health(status).status == "ok"  # a pause was no stall
 
 
+def test_without_a_gpu_a_pause_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = ["live game", ""]
+    algorithm, pauses = group(), Pauses()
+    monkeypatch.setattr(pauses, "reason", lambda: reasons.pop(0))
+    monkeypatch.setattr(driver, "PAUSE_S", 0.001)
+    told: list[str] = []
+    assert driver._pause(algorithm, pauses, Status(device="cpu"), threading.Event(), told.append)
+    assert told == ["live game", ""]
+    assert algorithm.asked == []
+
+
 def test_without_a_reason_nothing_is_moved() -> None:
     algorithm = group()
-    assert not driver._pause(algorithm, Pauses(), Status(), threading.Event())
+    assert not driver._pause(algorithm, Pauses(), Status(), threading.Event(), [].append)
     assert algorithm.asked == []
 
 
 def test_a_stop_ends_a_pause() -> None:
     stop = threading.Event()
     stop.set()
-    assert driver._pause(group(), Pauses([], lambda: True), Status(), stop)
+    assert driver._pause(group(), Pauses([], lambda: True), Status(), stop, print)
 
 
 def test_games_are_tallied_and_played_on_the_level_that_was_set(
@@ -120,10 +135,18 @@ def test_an_evaluation_in_training_agrees_with_jimbot_evaluate() -> None:
     assert (told.win_rate_low, told.win_rate_high) == pytest.approx(other.win_rate_ci)
 
 
-def test_training_never_sees_the_held_out_seeds() -> None:
-    env = BalatroEnv()
-    held_out = set(held_out_seeds(1000))
-    assert not any(env.reset(seed=seed)[1]["seed"] in held_out for seed in range(300))
+def test_training_never_sees_the_held_out_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever draws one by chance draws again."""
+    drawn = iter([*held_out_seeds(3), "LEARN1", held_out_seeds(seeds.HELD_OUT)[-1], "LEARN2"])
+    monkeypatch.setattr(seeds, "random_seed", lambda _: next(drawn))
+    _, told = BalatroEnv().reset()
+    assert told["seed"] == "LEARN1"
+    played: list[str] = []
+    monkeypatch.setattr(
+        imitation, "Run", lambda seed, *rest: played.append(seed) or Run(seed, *rest)
+    )
+    imitation.play(imitation.Task(0, 1, 5, "random"))
+    assert played == ["LEARN2"]
 
 
 def test_while_warming_up_only_the_values_layer_learns() -> None:

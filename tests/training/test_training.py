@@ -58,9 +58,10 @@ def test_training_trains_records_saves_and_resumes(services: Services) -> None:
     services.start("trainer")
     health = services.wait(lambda health: health["details"].get("resumed_from") == killed.name)
     assert health["details"]["run"] == before["run"]
+    warm_up = services.appliance.training.warm_up
     health = services.wait(
         lambda health: (
-            health["details"]["iteration"] > before["iteration"] + 1
+            health["details"]["iteration"] > max(before["iteration"], warm_up) + 1
             and health["details"]["games"] > before["games"]
         )
     )
