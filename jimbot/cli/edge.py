@@ -27,8 +27,23 @@ def command(options: Options, bundle: Path, check: bool) -> None:
     if check:
         manifest = edge.prove(bundle)
         click.echo(f"{bundle}: whole, made by JimBot {manifest.jimbot}")
+        _tell_speed()
         return
     configure_logging("edge")
+    _tell_speed()
     home = options.home
     appliance, known = edge.unpack(bundle, home)
     asyncio.run(edge.run(appliance, home, known))
+
+
+def _tell_speed() -> None:
+    """Installed from a wheel, the game and the rows are plain Python."""
+    from jimbot.game import COMPILED as GAME
+    from jimbot.policy import COMPILED as ROWS
+
+    if not (GAME and ROWS):
+        click.echo(
+            "the game is not compiled here, so decisions take about ten times as long; with a C"
+            " compiler: pip install mypy setuptools && python -m jimbot.game._build",
+            err=True,
+        )

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from websockets.sync.client import connect
 
+from jimbot import game, policy
 from jimbot.appliance import Home, load
 from jimbot.appliance import bundle as bundles
 from jimbot.cli import main
@@ -127,6 +128,19 @@ def test_a_bundle_that_cannot_be_used_changes_nothing(
     bundle.write_bytes(bundle.read_bytes()[:-10])
     assert "is damaged" in refuse(bundle, home, *more)
     assert not home.exists()
+
+
+def test_check_tells_a_plain_game_from_a_compiled_one(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(compiled: bool) -> str:
+        monkeypatch.setattr(game, "COMPILED", compiled)
+        monkeypatch.setattr(policy, "COMPILED", compiled)
+        arguments = ["--home", str(tmp_path / "edge"), "edge", str(bundle), "--check"]
+        return CliRunner().invoke(main, arguments).stderr
+
+    assert told(True) == ""
+    assert "python -m jimbot.game._build" in told(False)
 
 
 def test_check_says_that_a_bundle_is_whole(bundle: Path, tmp_path: Path) -> None:
