@@ -1,6 +1,7 @@
 """What running services use: memory, processor time, GPU; and what the home takes on the disk.
 
-Read from the state that `jimbot up` leaves (`run/up.json`), so that any process may ask.
+Read from the state that `jimbot up` leaves (`run/up.json`), so that any process may ask. Where the
+system runs services, as NixOS does, `$JIMBOT_SERVICES` names them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import psutil
 
 from jimbot.appliance import Appliance, Home
+
+SERVICES: Final = "JIMBOT_SERVICES"
+"""Names of the table's services, with commas between, that the system runs without `jimbot up` on
+the home that $JIMBOT_HOME names."""
 
 _MB = 1 << 20
 _NVIDIA_TIMEOUT_S = 5.0
@@ -89,11 +94,40 @@ def running(home: Home) -> Running | None:
         return None
 
 
+def by_system(home: Home) -> list[str]:
+    """The services that the system runs on a home, without `jimbot up`; none where it runs none."""
+    names = [name.strip() for name in os.environ.get(SERVICES, "").split(",")]
+    # Another home than the system's is nothing that it runs.
+    return list(filter(None, names)) if home.path == Home.default().path else []
+
+
+def expected(home: Home) -> list[str] | None:
+    """The services that should be up on a home: those of the `jimbot up` that runs, else those
+    that the system runs; None where neither says."""
+    run = running(home)
+    return list(run.services) if run else by_system(home) or None
+
+
+def how_to_start() -> str:
+    """What to do about a service that does not run here."""
+    if os.environ.get(SERVICES):
+        return "The system runs it, see: systemctl status '*jimbot-*'"
+    return "Start it: jimbot up"
+
+
 def starting(appliance: Appliance, home: Home) -> set[str]:
-    """Services in their first start of this run, as long as the table gives them for it."""
+    """Services in their first start of this run, as long as the table gives them for it.
+
+    The system starts them all together, this one among them.
+    """
     run, now = running(home), time.time()
     found = set()
-    for name, one in (run.services if run else {}).items():
+    services: dict[str, Process | None] = {}
+    if run:
+        services = run.services
+    elif names := by_system(home):
+        services = dict.fromkeys(names, Process(os.getpid(), psutil.Process().create_time(), 0))
+    for name, one in services.items():
         row = appliance.services.get(name)
         start_s = row.health.start_s if row and row.health else 0.0
         if one is None or (one.restarts == 0 and now - one.started < start_s):

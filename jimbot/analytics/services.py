@@ -63,17 +63,16 @@ class ServiceChecks:
         await self._client.aclose()
 
     async def _ask_all(self) -> Services:
-        run = await asyncio.to_thread(usage.running, self._home)
-        running = None if run is None else set(run.services)
+        expected = await asyncio.to_thread(usage.expected, self._home)
         states = await asyncio.gather(
-            *(self._ask(name, row, running) for name, row in self._appliance.services.items())
+            *(self._ask(name, row, expected) for name, row in self._appliance.services.items())
         )
         found = {state.status for state in states if state.expected}
         worst: ServiceStatus = next((it for it in _WORST_FIRST if it in found), "unchecked")
         return Services(status=worst, checked_at=now_ms(), services=list(states))
 
-    async def _ask(self, name: str, row: Service, running: set[str] | None) -> ServiceState:
-        why_not = _not_expected(name, row, running)
+    async def _ask(self, name: str, row: Service, expected: list[str] | None) -> ServiceState:
+        why_not = _not_expected(name, row, expected)
         state = ServiceState(
             name=name,
             title=row.title,
@@ -87,32 +86,38 @@ class ServiceChecks:
             return state
         if row.health is None:
             return state.model_copy(update={"reason": "the table has no health check for it"})
-        return await self._knock(state, row.ports[row.health.port], row.health)
+        port = row.ports[row.health.port]
+        return await self._knock(state, port, row.health, ours=bool(row.command))
 
-    async def _knock(self, state: ServiceState, port: int, how: HealthCheck) -> ServiceState:
+    async def _knock(
+        self, state: ServiceState, port: int, how: HealthCheck, *, ours: bool
+    ) -> ServiceState:
         limit = min(how.timeout_s, _TIMEOUT_S)
         try:
             async with asyncio.timeout(limit):
                 if how.kind == "tcp":
                     return await _knock_tcp(state, port)
                 response = await self._client.get(f"http://127.0.0.1:{port}{how.path}")
+                if not ours:  # a server of others answers by its status
+                    said = f"port {port} answers {response.status_code}"
+                    return _found(state, "ok" if response.is_success else "fail", said, "")
                 return _told(state, Health.model_validate_json(response.content))
         except (TimeoutError, httpx.TimeoutException):
             problem = f"no answer on port {port} within {limit:g} s"
-            return _bad(state, "fail", problem, f"Read the log of {state.name}")
+            return _found(state, "fail", problem, f"Read the log of {state.name}")
         except (httpx.ConnectError, ConnectionRefusedError):
-            return _bad(state, "fail", f"nothing listens on port {port}", "Start it: jimbot up")
+            return _found(state, "fail", f"nothing listens on port {port}", usage.how_to_start())
         except ValidationError:
             problem = f"port {port} answers, but not as a service of JimBot"
-            return _bad(state, "unknown", problem, "Something else may use that port")
+            return _found(state, "unknown", problem, "Something else may use that port")
         except (httpx.HTTPError, OSError) as error:
-            return _bad(state, "unknown", f"port {port} could not be asked: {error}", "")
+            return _found(state, "unknown", f"port {port} could not be asked: {error}", "")
 
 
-def _not_expected(name: str, row: Service, running: set[str] | None) -> str:
+def _not_expected(name: str, row: Service, expected: list[str] | None) -> str:
     """Why a service need not be up here; empty for one that must."""
-    if running is not None:
-        return "" if name in running else "not part of this run"
+    if expected is not None:
+        return "" if name in expected else "not part of this run"
     if row.engine == "server":
         return "not used with embedded stores"
     if not row.command or "native" not in row.runtimes:
@@ -138,5 +143,5 @@ def _told(state: ServiceState, health: Health) -> ServiceState:
     )
 
 
-def _bad(state: ServiceState, status: ServiceStatus, reason: str, hint: str) -> ServiceState:
+def _found(state: ServiceState, status: ServiceStatus, reason: str, hint: str) -> ServiceState:
     return state.model_copy(update={"status": status, "reason": reason, "hint": hint})

@@ -16,7 +16,6 @@ class Environment(BaseModel):
     workers: tuple[int, int]
     backups: bool
     monitoring: bool
-    require_tls: Annotated[bool, Field(description="whether the MCP port opens only with TLS")]
     require_digests: Annotated[bool, Field(description="whether an image without one is refused")]
 
     @model_validator(mode="after")

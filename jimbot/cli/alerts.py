@@ -37,6 +37,7 @@ def list_(options: Options, as_json: bool) -> None:
     """
     from jimbot.analytics.alerts import silences
     from jimbot.operations.status import read_alerts
+    from jimbot.usage import how_to_start
 
     seen = asyncio.run(read_alerts(options.appliance, options.home))
     now = time.time()
@@ -58,7 +59,7 @@ def list_(options: Options, as_json: bool) -> None:
         for name in seen.unchecked:
             click.echo(f"not checked: {name}, for want of figures")
         if not seen.checked:
-            click.echo(f"jimbot: {seen.reason}. Start it: jimbot up", err=True)
+            click.echo(f"jimbot: {seen.reason}. {how_to_start()}", err=True)
         elif not seen.alerts:
             click.echo("nothing fires")
     sys.exit(2 if not seen.checked else int(firing))

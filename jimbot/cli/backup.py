@@ -10,6 +10,14 @@ import click
 
 from jimbot.cli import Options
 
+WAIT = click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for a backup or restore that is under way.  [default: not at all]",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
@@ -40,20 +48,22 @@ def init(options: Options, as_json: bool) -> None:
     help="What it holds. `due`: the most complete kind whose time has come, which may be none.",
 )
 @click.option("--dry-run", is_flag=True, help="Tell what would be done.")
+@WAIT
 @_json
 @click.pass_obj
-def run(options: Options, kind: Any, dry_run: bool, as_json: bool) -> None:
+def run(options: Options, kind: Any, dry_run: bool, wait_s: float, as_json: bool) -> None:
     """Make a backup, prove it, and forget what the table no longer keeps.
 
-    Services go on meanwhile. For a timer: `jimbot backup run`, every hour. Exits 1 when there is
-    no new backup that holds, 2 when backups are not set up.
+    Services go on meanwhile. For a timer: `jimbot backup run`, every hour; several timers, one a
+    kind, wait for each other with `--wait 14400`. Exits 1 when there is no new backup that holds,
+    2 when backups are not set up.
     """
     from jimbot.operations import backup
     from jimbot.operations.audited import audited
     from jimbot.operations.backup import dumps, runner
 
     appliance, home = options.appliance, options.home
-    if kind == "due":
+    if due := kind == "due":
         kind = backup.due(appliance, home)
     if kind is None or dry_run:
         names = dumps.parts(home, kind) if kind else []
@@ -70,8 +80,19 @@ def run(options: Options, kind: Any, dry_run: bool, as_json: bool) -> None:
         else:
             click.echo(f"would make a {kind} backup of {', '.join(names)} in {plan['repository']}")
         return
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
     with audited(home, "backup", kind=kind) as after:
-        result = backup.run(appliance, home, kind, lambda line: click.echo(line, err=True))
+        if due:
+            result = backup.run_due(appliance, home, say, wait_s=wait_s)
+        else:
+            result = backup.run(appliance, home, kind, say, wait_s=wait_s)
+        if result is None:
+            after["result"] = "made meanwhile by another"
+            click.echo(json.dumps({"kind": None}) if as_json else "no backup is due any more")
+            return
         after |= {"snapshot": result.snapshot, "bytes": result.bytes}
     if as_json:
         click.echo(result.model_dump_json(indent=2))

@@ -7,14 +7,16 @@ import sys
 import click
 
 from jimbot.cli import Options
+from jimbot.cli.backup import WAIT
 from jimbot.cli.health import MARKS
 
 
 @click.command(name="drill")
 @click.option("--snapshot", default="latest", show_default=True, help="See: jimbot backup list.")
+@WAIT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_obj
-def command(options: Options, snapshot: str, as_json: bool) -> None:
+def command(options: Options, snapshot: str, wait_s: float, as_json: bool) -> None:
     """Restore a backup into a scratch home, start it on ports of its own, and compare.
 
     Exits 0 when all came back, 1 when something did not, 2 when something could not be looked at.
@@ -27,6 +29,7 @@ def command(options: Options, snapshot: str, as_json: bool) -> None:
             options.appliance,
             options.home,
             snapshot=snapshot,
+            wait_s=wait_s,
             say=lambda line: click.echo(line, err=True),
         )
         after |= {

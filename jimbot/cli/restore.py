@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jimbot.cli import Options
+from jimbot.cli.backup import WAIT
 
 
 @click.command(name="restore")
@@ -19,6 +20,7 @@ from jimbot.cli import Options
 @click.option("--part", help="One folder of the home alone: events, metrics, checkpoints, …")
 @click.option("--yes", is_flag=True, help="Replace what is there; it is kept under another name.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be done.")
+@WAIT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_obj
 def command(
@@ -28,6 +30,7 @@ def command(
     part: str | None,
     yes: bool,
     dry_run: bool,
+    wait_s: float,
     as_json: bool,
 ) -> None:
     """Bring a home back from the newest backup that holds, or from the one named.
@@ -46,6 +49,7 @@ def command(
             part=part,
             yes=yes,
             dry_run=dry_run,
+            wait_s=wait_s,
             say=lambda line: click.echo(line, err=True),
         )
 

@@ -39,7 +39,9 @@ def command(options: Options, as_json: bool) -> None:
 
 def _show(found: Status) -> None:
     head = [f"JimBot  {found.home}"]
-    if found.running:
+    if found.by_system:
+        head += ["run by the system", f"profile {found.profile}"]
+    elif found.running:
         head += [f"up {span(found.uptime_s)}", f"profile {found.profile}", f"pid {found.pid}"]
     else:
         head.append(click.style("not running", fg="red"))

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from jimbot import usage
 from jimbot.appliance import Home
 from jimbot.errors import JimbotError
 from jimbot.operations.errors import NotRunning, OperationError
@@ -101,7 +102,7 @@ def call(home: Home, command: str, *, timeout_s: float, **arguments: Any) -> dic
             hint="See it with `jimbot health`",
         ) from None
     except (FileNotFoundError, ConnectionError):
-        raise NotRunning(f"no appliance runs on {home.path}", hint="Start it: jimbot up") from None
+        raise NotRunning(f"no `jimbot up` runs on {home.path}", hint=usage.how_to_start()) from None
     if not line:
         raise NotRunning(f"the appliance on {home.path} stopped meanwhile", hint="jimbot up")
     answer: dict[str, Any] = json.loads(line)

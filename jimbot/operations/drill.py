@@ -1,12 +1,15 @@
 """The proof that a backup is worth something: it is restored, started, and asked.
 
-Nothing of the living home is touched, and no server: it runs on ports of its own, on files.
+Nothing of the living home is touched, and no server: it runs on ports of its own, on files. What
+servers keep is compared, and the series and the graph are made from the log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,13 +18,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 from pydantic import BaseModel
 
+from jimbot import usage
+from jimbot.analytics.alerts import silences
 from jimbot.appliance import Appliance, Home, TableError, load
+from jimbot.appliance.stores import Stores
 from jimbot.errors import JimbotError
 from jimbot.events import open_log
 from jimbot.events.payloads import GAME_FINISHED
@@ -36,6 +43,7 @@ Say = Callable[[str], None]
 
 SERVICES = ("mcp", "analytics")
 _BOOT_S, _CATCH_UP_S, _STOP_S = 90.0, 600.0, 15.0
+_SILENT_S = 86_400.0
 
 
 class Check(BaseModel):
@@ -69,18 +77,29 @@ class DrillReport(BaseModel):
 
 
 def drill(
-    appliance: Appliance, home: Home, *, snapshot: str = "latest", say: Say = lambda text: None
+    appliance: Appliance,
+    home: Home,
+    *,
+    snapshot: str = "latest",
+    wait_s: float = 0.0,
+    say: Say = lambda text: None,
 ) -> DrillReport:
     """Restore a backup into a scratch home, start it, and compare.
 
+    Args:
+        wait_s: how long to wait for another drill to end, and then for a backup.
+
     Raises:
-        BackupRunning: another drill is under way.
+        BackupRunning: another drill or a backup is under way.
         BackupError: no backup holds.
     """
-    with lock.held(home, "drill", name="drill.lock"), _scratch(home) as directory:
+    drilling = lock.held(home, "drill", name="drill.lock", wait_s=wait_s)
+    with drilling, _scratch(home) as directory:
         began = time.monotonic()
         copy = Home(directory / "home")
-        restored = restore(appliance, home, target=copy.path, snapshot=snapshot, say=say)
+        restored = restore(
+            appliance, home, target=copy.path, snapshot=snapshot, wait_s=wait_s, say=say
+        )
         there = runner.repository(appliance, home)
         chosen = runner.choose(there.snapshots(), [restored.snapshot])[0]
         written = runner.read_manifest(there, chosen)
@@ -92,17 +111,19 @@ def drill(
         files = f"{restored.files:,} files"
         report.checks.append(Check(name="hashes", ok=True, expected=files, found=files))
         table = copy.path / "configuration" / "appliance.toml"
-        if appliance.stores.log.engine == "server":
+        before = _load(table).stores
+        own = _own_table(table, copy)
+        left = _on_servers(own.stores)
+        if left or appliance.stores.log.engine == "server":
             # Starting on it would start on the living server.
-            report.checks.append(
-                Check(name="boot", ok=None, expected="a start", found="[stores] names servers")
-            )
+            found = f"not tried: a server keeps the {', '.join(left or ['log'])}"
+            report.checks.append(Check(name="boot", ok=None, expected="a start", found=found))
             return report
         report.checks += [_count(copy, written), _history(home, copy)]
-        _on_free_ports(table)
-        say("starting it")
-        report.checks += _boot(load(table), copy, table, report)
-        report.checks += _stores(copy)
+        made = _on_servers(before)
+        say(f"starting it; made from the log: {', '.join(made)}" if made else "starting it")
+        report.checks += _boot(own, copy, table, report)
+        report.checks += _stores(copy, table)
         return report
 
 
@@ -183,30 +204,50 @@ def _caught_up(appliance: Appliance) -> dict[str, Any]:
     return answer
 
 
-def _stores(copy: Home) -> list[Check]:
+def _stores(copy: Home, table: Path) -> list[Check]:
     """Whether each store opens and was made from the whole log."""
-    checks = []
     deadline = time.monotonic() + 5
-    for name in stores.NAMES:
-        found = stores.status(copy, (name,))[0]
-        while found.state == "in use" and time.monotonic() < deadline:
-            time.sleep(0.2)
-            found = stores.status(copy, (name,))[0]
-        text = found.state if not found.problem else f"{found.state}: {found.problem}"
-        ok = None if found.state in ("in use", "missing") else found.state == "ok"
-        checks.append(Check(name=f"store {name}", ok=ok, expected="ok", found=text))
+    found = _status(copy, table)
+    while any(one.state == "in use" for one in found) and time.monotonic() < deadline:
+        time.sleep(0.2)
+        found = _status(copy, table)
+    checks = []
+    for one in found:
+        text = one.state if not one.problem else f"{one.state}: {one.problem}"
+        ok = None if one.state in ("in use", "missing") else one.state == "ok"
+        checks.append(Check(name=f"store {one.name}", ok=ok, expected="ok", found=text))
     return checks
+
+
+def _status(copy: Home, table: Path) -> list[stores.StoreStatus]:
+    """How the copy's stores are by its own table: this process' names the living servers."""
+    command = [sys.executable, "-m", "jimbot", "db", "status", "--json"]
+    answer = subprocess.run(command, env=_environment(copy, table), capture_output=True, text=True)
+    try:
+        rows = json.loads(answer.stdout)
+    except ValueError:
+        said = answer.stderr.strip() or f"exit code {answer.returncode}"
+        raise BackupError(f"the restored stores could not be looked at: {said}") from None
+    return [stores.StoreStatus.model_validate(row) for row in rows.values()]
+
+
+def _environment(copy: Home, table: Path) -> dict[str, str]:
+    # Without the living home's secrets nobody is asked for a token, and Claude is not called.
+    return {k: v for k, v in os.environ.items() if k != "CREDENTIALS_DIRECTORY"} | {
+        "JIMBOT_HOME": str(copy.path),
+        "JIMBOT_TABLE": str(table),
+        usage.SERVICES: ",".join(SERVICES),
+        process.SUPERVISOR_PID: str(os.getpid()),
+    }
 
 
 @contextmanager
 def _running(copy: Home, table: Path) -> Iterator[None]:
-    # Without the living home's secrets nobody is asked for a token, and Claude is not called.
-    environment = {k: v for k, v in os.environ.items() if k != "CREDENTIALS_DIRECTORY"} | {
-        "JIMBOT_HOME": str(copy.path),
-        "JIMBOT_TABLE": str(table),
-        process.SUPERVISOR_PID: str(os.getpid()),
-    }
+    environment = _environment(copy, table)
     copy.prepare()
+    # Nobody is told of what it sees: neither of its own alerts, nor of those of the backup's time.
+    shutil.rmtree(copy.path / "alerts", ignore_errors=True)
+    silences.add(copy, "", {}, _SILENT_S, "a drill")
     started = []
     try:
         for name in SERVICES:
@@ -232,11 +273,34 @@ def _running(copy: Home, table: Path) -> Iterator[None]:
                 each.wait()
 
 
-def _on_free_ports(table: Path) -> None:
-    """Write the table anew with other ports, which nobody has."""
+def _own_table(table: Path, copy: Home) -> Appliance:
+    """Write the table anew: with other ports, which nobody has, and without the servers of what
+    the log makes again, which are the living ones."""
+    before = _load(table).stores
     ports.replace(table)
+    lines, store = table.read_text("utf-8").splitlines(), ""
+    for number, line in enumerate(lines):
+        if line.startswith("["):
+            header = re.match(r"\[stores\.(series|graph)\]", line)
+            store = header[1] if header else ""
+        elif line.startswith("engine") and (store == "series" or (store and find_spec("ladybug"))):
+            lines[number] = 'engine = "embedded"'
+    table.write_text("\n".join(lines))
+    own = _load(table)
+    if before.series.engine == "server":
+        # Beside a server lies what it lacks, and no series of its own.
+        shutil.rmtree(copy.series.parent, ignore_errors=True)
+    return own
+
+
+def _on_servers(chosen: Stores) -> list[str]:
+    """Which stores a server keeps."""
+    return [name for name in ("log", "series", "graph") if getattr(chosen, name).engine == "server"]
+
+
+def _load(table: Path) -> Appliance:
     try:
-        load(table)
+        return load(table)
     except TableError as error:
         raise BackupError(
             f"the table in the backup does not hold here: {error.message}", hint=error.hint

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from jimbot import usage
 from jimbot.appliance import Appliance, Home, Service
 from jimbot.appliance.model import HealthCheck
 from jimbot.operations import state
@@ -25,13 +26,15 @@ _HUNG_UP_S = 0.25
 class ServiceHealth(BaseModel):
     """One service's answer, or what came instead of one.
 
-    `unanswered`: it took the question and said nothing, as a service does that hangs.
+    `answered`: somebody was there who speaks as the table says. `unanswered`: it took the
+    question and said nothing, as a service does that hangs.
     """
 
     status: Literal["ok", "warn", "fail", "unknown"]
     reason: str = ""
     hint: str = ""
     details: dict[str, Any] = Field(default_factory=dict)
+    answered: Annotated[bool, Field(exclude=True)] = False
     unanswered: Annotated[bool, Field(exclude=True)] = False
 
 
@@ -49,10 +52,11 @@ class Report(BaseModel):
 
 
 def expected(appliance: Appliance, home: Home) -> list[str]:
-    """The services that should be up: those `jimbot up` started, else all of ours in the table."""
-    running = state.read(home)
-    if running and running.alive():
-        return [name for name in running.services if name not in running.drained]
+    """The services that should be up: as `jimbot up` or the system has it, else all of ours in the
+    table."""
+    named = usage.expected(home)
+    if named is not None:
+        return named
     return [
         name
         for name, service in appliance.services.items()
@@ -102,7 +106,7 @@ async def ask(
 
 def _nobody(port: int) -> ServiceHealth:
     return ServiceHealth(
-        status="fail", reason=f"nothing listens on port {port}", hint="Start it: jimbot up"
+        status="fail", reason=f"nothing listens on port {port}", hint=usage.how_to_start()
     )
 
 
@@ -125,14 +129,14 @@ async def _ask_socket(path: str, port: int, how: HealthCheck, ours: bool) -> Ser
         writer.close()
     if not said:
         return _nobody(port)
-    return ServiceHealth(status="ok", reason=f"port {port} accepts connections")
+    return ServiceHealth(status="ok", reason=f"port {port} accepts connections", answered=True)
 
 
 async def _ask_tcp(address: str, port: int) -> ServiceHealth:
     _, writer = await asyncio.open_connection(address, port)
     writer.close()
     await writer.wait_closed()
-    return ServiceHealth(status="ok", reason=f"port {port} accepts connections")
+    return ServiceHealth(status="ok", reason=f"port {port} accepts connections", answered=True)
 
 
 async def _ask_http(
@@ -141,9 +145,11 @@ async def _ask_http(
     response = await client.get(f"http://127.0.0.1:{port}{how.path}", timeout=how.timeout_s)
     if not ours:  # a server of others has no words of ours, and answers by its status
         said = f"port {port} answers {response.status_code}"
-        return ServiceHealth(status="ok" if response.is_success else "fail", reason=said)
+        status: Literal["ok", "fail"] = "ok" if response.is_success else "fail"
+        return ServiceHealth(status=status, reason=said, answered=True)
     try:
-        return ServiceHealth.model_validate_json(response.content)
+        answer = ServiceHealth.model_validate_json(response.content)
+        return answer.model_copy(update={"answered": True})
     except ValidationError:
         return ServiceHealth(
             status="unknown",

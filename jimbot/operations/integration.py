@@ -1,7 +1,7 @@
 """A real game through every service, with the data checked at the end.
 
-On the running appliance, or, where none runs, on one that is started in a scratch home with ports
-of its own and stopped again.
+On the running appliance, whoever runs it, or, where none runs, on one that is started in a scratch
+home with ports of its own and stopped again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from jimbot import usage
 from jimbot.appliance import Appliance, Home, load
 from jimbot.errors import JimbotError
 from jimbot.events import open_log
@@ -81,7 +82,7 @@ def run(appliance: Appliance, home: Home, table: Path | None, tell: Tell) -> Tes
         OperationError: there is no appliance to test, and none can be started.
     """
     began = time.monotonic()
-    if control.running(home):
+    if control.running(home) or usage.by_system(home):
         tested = _test(appliance, home, Tested(scratch=False), tell)
     else:
         with _started(appliance, table, tell) as (own, scratch):

@@ -67,6 +67,7 @@ def restore(
     part: str | None = None,
     yes: bool = False,
     dry_run: bool = False,
+    wait_s: float = 0.0,
     say: Say = lambda text: None,
 ) -> RestoreResult:
     """Bring back a home, or one part of it; by default from the newest backup that holds.
@@ -77,6 +78,7 @@ def restore(
         snapshot: a backup's id; only that one will do then.
         part: a folder of the home, as `events`.
         yes: write over what is there, which is kept under another name.
+        wait_s: how long to wait for a backup that is under way.
 
     Raises:
         BackupRunning: a backup is under way.
@@ -85,7 +87,7 @@ def restore(
     """
     to = Home((target or home.path).resolve())  # a link stays where it is
     with ExitStack() as stack:
-        stack.enter_context(lock.held(home, "restore"))
+        stack.enter_context(lock.held(home, "restore", wait_s=wait_s))
         stack.enter_context(_at_rest(to))
         there = runner.repository(appliance, home)
         candidates = there.snapshots()

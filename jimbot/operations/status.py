@@ -14,6 +14,7 @@ from jimbot.appliance import Appliance, Home
 from jimbot.operations import backup, health, state
 from jimbot.operations.backup import BackupStatus
 from jimbot.operations.health import ServiceHealth
+from jimbot.operations.machine import said_profile
 from jimbot.security import tokens
 
 _TIMEOUT_S = 2.0
@@ -57,6 +58,7 @@ class Status(BaseModel):
 
     home: str
     running: bool
+    by_system: Annotated[bool, Field(description="the system runs it, and not `jimbot up`")] = False
     pid: int | None = None
     profile: str | None = None
     uptime_s: float | None = None
@@ -81,7 +83,9 @@ async def read(appliance: Appliance, home: Home) -> Status:
     """Ask everybody, at once; takes at most a few seconds."""
     run = state.read(home)
     alive = run is not None and run.alive()
-    report = await health.report(appliance, health.expected(appliance, home))
+    by_system = not alive and bool(usage.by_system(home))
+    names, where = health.expected(appliance, home), health.addresses(home)
+    report = await health.report(appliance, names, where)
     used = {one.service: one for one in usage.of_services(home)}
     now = time.time()
     rows = []
@@ -98,7 +102,8 @@ async def read(appliance: Appliance, home: Home) -> Status:
         rows.append(row)
     found = Status(
         home=str(home.path),
-        running=alive,
+        running=alive or by_system,
+        by_system=by_system,
         generation=_generation(home),
         services=rows,
         backups=backup.status(home, appliance),
@@ -107,6 +112,8 @@ async def read(appliance: Appliance, home: Home) -> Status:
     if run and alive:
         found.pid, found.profile, found.drained = run.pid, run.profile, run.drained
         found.uptime_s = max(now - run.started, 0)
+    elif by_system:
+        found.profile = said_profile()
     return found
 
 

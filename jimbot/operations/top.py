@@ -67,6 +67,11 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
     gpus = usage.gpus()
     found = usage.of_services(home, usage.gpu_processes() if gpus else None)
     if not found:
+        if usage.by_system(home):
+            raise OperationError(
+                "what services take is not measured where the system runs them",
+                hint="See: systemd-cgtop jimbot.slice",
+            )
         raise OperationError(f"nothing of JimBot runs on {home.path}", hint="Start it: jimbot up")
     names = [one.service for one in found]
     cores = rates.cores(found)

@@ -155,3 +155,31 @@ def test_a_damaged_state_of_the_run_is_passed_over(
 ) -> None:
     (home.run / "up.json").write_text(text)
     assert look(appliance, home, lambda checks: checks.now())["trainer"].expected
+
+
+def test_only_the_services_that_the_system_runs_are_expected(
+    appliance: Appliance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NixOS without training, in containers, with QuestDB: all of these, and nothing else."""
+    monkeypatch.setenv("JIMBOT_HOME", str(home.path))
+    monkeypatch.setenv("JIMBOT_SERVICES", "mcp,analytics,ray-worker,questdb")
+
+    async def questdb(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def ask(checks: ServiceChecks) -> Services:
+        server = await asyncio.start_server(
+            questdb, "127.0.0.1", appliance.service("questdb").ports["http"]
+        )
+        async with server:
+            return await checks.now()
+
+    states = look(appliance, home, ask)
+    expected = {name for name, it in states.items() if it.expected}
+    assert expected == {"mcp", "analytics", "ray-worker", "questdb"}
+    assert states["trainer"].status == "unchecked"
+    assert states["ray-worker"].status == "fail"
+    assert states["questdb"].status == "ok"  # a server of others answers by its status
+    assert "systemctl" in states["mcp"].hint

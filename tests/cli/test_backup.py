@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from jimbot.appliance import Home
 from jimbot.cli import main
+from jimbot.operations.backup import lock
 from jimbot.security import audit
 from tests.operations.backup.conftest import empty_repository, fill, give_password, repository
 
@@ -72,6 +74,21 @@ def test_from_the_first_backup_to_a_restored_home(home: Home, repository: Path) 
         ("restore", "failed"),
         ("restore", "ok"),
     ]
+
+
+@pytest.mark.parametrize(
+    "command", [("backup", "run", "--kind", "hourly"), ("backup", "run"), ("drill",), ("restore",)]
+)
+def test_what_a_timer_starts_waits_for_another(home: Home, command: tuple[str, ...]) -> None:
+    fill(home)
+    with lock.held(home, "weekly backup"):
+        began = time.monotonic()
+        assert "backups are in use (weekly backup" in jimbot(home, *command).output
+        assert time.monotonic() - began < 1
+        assert "backups are in use (weekly backup" in jimbot(home, *command, "--wait", "1").output
+        assert time.monotonic() - began > 1
+    # There is no password here, which is another error.
+    assert "no password" in jimbot(home, *command, "--wait", "1").output
 
 
 def test_an_unknown_backup_is_refused(home: Home, repository: Path) -> None:

@@ -77,5 +77,5 @@ def test_draining_needs_a_running_appliance(shell: Shell) -> None:
     for command in ("drain", "undrain"):
         result = shell(command, "trainer")
         assert result.exit_code == 2
-        assert "no appliance runs on" in result.stderr
+        assert "no `jimbot up` runs on" in result.stderr
         assert "jimbot up" in result.stderr

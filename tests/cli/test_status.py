@@ -42,6 +42,35 @@ def test_a_running_appliance_is_told_on_one_screen(home: Home, table: Path) -> N
     assert found["alerts"] == {"checked": True, "reason": "", "alerts": [], "unchecked": []}
 
 
+@pytest.fixture
+def system(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system runs analytics, as NixOS does."""
+    monkeypatch.setenv("JIMBOT_HOME", str(home.path))
+    monkeypatch.setenv("JIMBOT_SERVICES", "analytics")
+    monkeypatch.setenv("JIMBOT_PROFILE", "workstation")
+
+
+def test_what_the_system_runs_is_told_without_an_up(home: Home, table: Path, system: None) -> None:
+    with answering(analytics_port(table), {"status": "ok", **WELL}):
+        result = _run(home, table, "status")
+        found = json.loads(_run(home, table, "status", "--json").stdout)
+    assert result.exit_code == 0, result.output
+    assert "run by the system  profile workstation" in result.stdout
+    assert (found["running"], found["by_system"], found["pid"]) == (True, True, None)
+    assert [row["service"] for row in found["services"]] == ["analytics"]
+    assert _run(home, table, "status").exit_code == 1  # it does not answer
+
+
+def test_what_the_system_runs_is_told_what_to_do_about(
+    home: Home, table: Path, system: None
+) -> None:
+    for arguments in (["top", "--once"], ["alerts", "list"], ["drain"]):
+        result = _run(home, table, *arguments)
+        assert result.exit_code == 2
+        assert "Start it" not in result.stderr
+        assert "system" in result.stderr
+
+
 def test_who_is_drained_is_told_and_nobody_expects_him(home: Home, table: Path) -> None:
     write_state(home, {"analytics": psutil.Process(), "trainer": None})
     file = home.run / "up.json"

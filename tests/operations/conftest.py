@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jimbot.appliance import Appliance
+from jimbot.appliance import Appliance, Home
 from jimbot.operations.ports import free as free_ports
 
 # A service that answers /health on the port it is given. Its second argument says how it behaves.
@@ -108,3 +108,14 @@ def read_log(home: Any) -> Callable[[str], str]:
         return "\n".join(json.loads(line)["message"] for line in lines)
 
     return read
+
+
+@pytest.fixture
+def by_system(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Says that the system runs these services of the home, as NixOS' module does."""
+
+    def say(*names: str) -> None:
+        monkeypatch.setenv("JIMBOT_HOME", str(home.path))
+        monkeypatch.setenv("JIMBOT_SERVICES", ",".join(names))
+
+    return say

@@ -69,7 +69,7 @@ def test_nonsense_does_not_end_the_server(home: Home) -> None:
 
 
 def test_nobody_there_is_said_so(home: Home, tmp_path: Path) -> None:
-    with pytest.raises(NotRunning, match="no appliance runs on"):
+    with pytest.raises(NotRunning, match="no `jimbot up` runs on"):
         control.call(home, "status", timeout_s=1.0)
     # What a killed run left behind is nobody, too, and the next run takes its place.
     with socket.socket(socket.AF_UNIX) as dead:

@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from jimbot import usage
 from jimbot.appliance import Appliance, Home, TableError
 from jimbot.operations import health, state
 
@@ -126,3 +127,47 @@ def test_what_is_expected_is_what_the_running_up_has_started(fakes: Fakes, home:
     assert health.expected(appliance, home) == ["two"]
     state.write(home, running.model_copy(update={"started": 1.0}))  # a reused pid
     assert health.expected(appliance, home) == ["one", "two"]
+
+
+def test_what_the_system_runs_is_expected_unless_an_up_runs(
+    fakes: Fakes, home: Home, by_system: Callable[..., None]
+) -> None:
+    appliance, _ = fakes({"one": {}, "two": {}, "three": {}})
+    by_system("one", "three")
+    assert health.expected(appliance, home) == ["one", "three"]
+    # It runs those of its own home, and of no other.
+    elsewhere = Home(home.path.with_name("elsewhere"))
+    assert usage.expected(elsewhere) is None
+    assert health.expected(appliance, elsewhere) == ["one", "two", "three"]
+    me = psutil.Process()
+    up = state.Running(pid=me.pid, started=me.create_time(), profile="ci", services={"two": None})
+    state.write(home, up)
+    assert health.expected(appliance, home) == ["two"]
+
+
+@pytest.mark.parametrize("text", ["", " ", ","])
+def test_an_empty_list_of_the_system_says_nothing(
+    home: Home, by_system: Callable[..., None], text: str
+) -> None:
+    by_system(text)
+    assert usage.expected(home) is None
+
+
+def test_a_service_of_the_system_that_the_table_lacks_is_an_error(
+    fakes: Fakes, home: Home, by_system: Callable[..., None]
+) -> None:
+    appliance, _ = fakes({"one": {}})
+    by_system("one", "tow")
+    with pytest.raises(TableError, match="unknown service 'tow'"):
+        asyncio.run(health.report(appliance, health.expected(appliance, home)))
+
+
+def test_what_the_system_runs_is_not_to_be_started_by_an_up(
+    fakes: Fakes, by_system: Callable[..., None]
+) -> None:
+    appliance, _ = fakes({"one": {}})
+    by_system("one")
+    found = asyncio.run(health.report(appliance, ["one"])).services["one"]
+    assert found.status == "fail"
+    assert "systemctl" in found.hint
+    assert "jimbot up" not in found.hint

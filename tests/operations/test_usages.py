@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+import pytest
+
 from jimbot import usage
-from jimbot.appliance import Home
+from jimbot.appliance import Appliance, Home
 from jimbot.operations.supervisor import Supervisor
 
 
@@ -30,3 +33,16 @@ def test_the_supervisor_tells_what_each_running_service_uses(
     assert all(one.memory > 1 << 20 and one.processes == 1 for one in found)
     usage.publish(home, found)
     assert usage.published(home) == found
+
+
+def test_what_the_system_runs_gets_its_time_to_start_from_when_the_asking_service_did(
+    appliance: Appliance,
+    home: Home,
+    by_system: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    by_system("mcp", "trainer", "no such one")  # 20 s, 120 s
+    began = psutil.Process().create_time()
+    for after_s, starting in ((5, {"mcp", "trainer"}), (60, {"trainer"}), (200, set())):
+        monkeypatch.setattr(usage.time, "time", lambda now=began + after_s: now)
+        assert usage.starting(appliance, home) == starting

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from jimbot.operations.backup.errors import BackupError, BackupRunning, NotSetUp
 from jimbot.operations.backup.record import BackupStatus, backup_age, due, status
-from jimbot.operations.backup.runner import BackupResult, Proof, run, set_up, verify
+from jimbot.operations.backup.runner import BackupResult, Proof, run, run_due, set_up, verify
 
 __all__ = [
     "BackupError",
@@ -19,6 +19,7 @@ __all__ = [
     "backup_age",
     "due",
     "run",
+    "run_due",
     "set_up",
     "status",
     "verify",

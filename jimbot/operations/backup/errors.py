@@ -19,3 +19,7 @@ class NotSetUp(BackupError):
     """There is no repository, no password, or no restic."""
 
     exit_code = 2
+
+
+class NoPassword(NotSetUp):
+    """There is no password, or it is not for this user to read."""

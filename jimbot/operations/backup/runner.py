@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
-from os import environ
+from os import R_OK, access, environ
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -26,7 +26,7 @@ from jimbot.appliance.images import reference
 from jimbot.errors import JimbotError
 from jimbot.operations import vitals
 from jimbot.operations.backup import dumps, lock, manifest, record, servers
-from jimbot.operations.backup.errors import BackupError, NotSetUp
+from jimbot.operations.backup.errors import BackupError, NoPassword, NotSetUp
 from jimbot.operations.backup.manifest import Manifest
 from jimbot.operations.backup.restic import Repository, Snapshot
 from jimbot.security.errors import SecretError
@@ -93,40 +93,53 @@ def repository(appliance: Appliance, home: Home) -> Repository:
     """The repository of a home.
 
     Raises:
-        NotSetUp: there is no password yet, or others can read it.
+        NoPassword: there is none yet, or it is not for this user.
+        NotSetUp: others can read it, or restic is not installed.
     """
     place = _place(appliance, home)
     if not place.password.is_file():
-        raise NotSetUp(
+        raise NoPassword(
             f"there is no password for the backups at {place.password}",
             hint="Make one: jimbot backup init; or put that of an older repository there",
         )
     try:
         check_secret(place.password)
     except SecretError as error:
-        raise NotSetUp(error.message, hint=error.hint) from None
+        kind = NotSetUp if access(place.password, R_OK) else NoPassword
+        raise kind(error.message, hint=error.hint) from None
     return Repository(place, record.folder(home) / "cache")
 
 
-def run(appliance: Appliance, home: Home, kind: Kind, say: Say = lambda text: None) -> BackupResult:
+def run(
+    appliance: Appliance,
+    home: Home,
+    kind: Kind,
+    say: Say = lambda text: None,
+    *,
+    wait_s: float = 0.0,
+) -> BackupResult:
     """Make a backup and prove it; the run counts only when it is proved.
+
+    Args:
+        wait_s: how long to wait for another to end.
 
     Raises:
         BackupRunning: another one is under way.
         BackupError: there is no new backup; older ones are as they were. It is written down, so
             that `status` tells.
     """
-    began = time.monotonic()
-    with lock.held(home, f"{kind} backup"):
-        record.update(home, last_try=datetime.now(UTC))
-        try:
-            result = _run(appliance, home, kind, say)
-        except (JimbotError, OSError, sqlite3.Error) as error:
-            failed = _explained(error)
-            _remember_failure(home, failed.message)
-            raise failed from error
-        result.seconds = round(time.monotonic() - began, 1)
-        return result
+    with lock.held(home, f"{kind} backup", wait_s=wait_s):
+        return _recorded(appliance, home, kind, say)
+
+
+def run_due(
+    appliance: Appliance, home: Home, say: Say = lambda text: None, *, wait_s: float = 0.0
+) -> BackupResult | None:
+    """`run` of the most complete kind whose time has come once nobody else makes one; None where
+    none has."""
+    with lock.held(home, "backup", wait_s=wait_s):
+        kind = record.due(appliance, home)
+        return _recorded(appliance, home, kind, say) if kind else None
 
 
 def verify(
@@ -221,6 +234,20 @@ def sweep(home: Home) -> int:
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     return len(left)
+
+
+def _recorded(appliance: Appliance, home: Home, kind: Kind, say: Say) -> BackupResult:
+    """Make a backup, and write down that it was tried and how it ended. Called under the lock."""
+    began = time.monotonic()
+    record.update(home, last_try=datetime.now(UTC))
+    try:
+        result = _run(appliance, home, kind, say)
+    except (JimbotError, OSError, sqlite3.Error) as error:
+        failed = _explained(error)
+        _remember_failure(home, failed.message)
+        raise failed from error
+    result.seconds = round(time.monotonic() - began, 1)
+    return result
 
 
 def _run(appliance: Appliance, home: Home, kind: Kind, say: Say) -> BackupResult:

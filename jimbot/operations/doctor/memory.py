@@ -25,6 +25,14 @@ RELEASE_ORDER = ("ray-worker", "trainer", "ray-head", "claude", "analytics")
 
 def look(patient: Patient) -> Iterator[Finding]:
     yield from _machine(patient)
+    if patient.by_system:
+        yield Finding(
+            check="memory",
+            severity="warn",
+            seen="not checked here: what services take; the system holds them to their limits",
+            hint="See: systemd-cgtop jimbot.slice",
+        )
+        return
     if patient.running is None:
         yield Finding(
             check="memory", severity="unknown", seen="services not checked: none runs here"

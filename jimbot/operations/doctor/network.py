@@ -31,29 +31,41 @@ def _ports(patient: Patient) -> Iterator[Finding]:
     except (psutil.Error, OSError) as error:
         yield Finding(check="network", severity="unknown", seen=f"ports not checked: {error}")
         return
+    wanted = patient.appliance.services
     ours: dict[int | None, str] = {}
     for name, one in (patient.running.services if patient.running else {}).items():
         ours |= {member.pid: name for member in process.tree(one[0])} if one else {}
-    wanted = patient.appliance.services
+    # The system's processes are not for everybody to see: theirs are the ports that answer.
+    system = patient.expected or () if patient.by_system else ()
+    answering = [name for name in system if patient.answers[name].answered]
+    by_port = {port: name for name in answering for port in wanted[name].ports.values()}
+
+    def whose(port: int, pid: int | None) -> str | None:
+        return ours.get(pid) or by_port.get(port)
+
     for name, service in wanted.items():
         if not service.command:
             continue
         for label, port in service.ports.items():
-            strange = [pid for _, taken, pid in listening if taken == port and pid not in ours]
+            strange = [
+                pid for _, taken, pid in listening if taken == port and not whose(taken, pid)
+            ]
             if strange:
                 pid = strange[0]
                 yield Finding(
                     check="network",
                     severity="fail",
                     seen=f"port {port} ({name}, {label}) is taken by pid {pid or '?'}",
-                    mend=f"kill -TERM {pid}" if pid else "",
+                    mend=f"kill -TERM {pid}" if pid and name not in system else "",
                     disruptive=True,
-                    hint=f"Or change services.{name}.ports.{label} in the table",
+                    hint=f"It may be {name} itself, which does not answer"
+                    if name in system
+                    else f"Or change services.{name}.ports.{label} in the table",
                 )
     open_to_all = {
-        (ours[pid], port)
+        (owner, port)
         for address, port, pid in listening
-        if pid in ours and not ipaddress.ip_address(address).is_loopback
+        if (owner := whose(port, pid)) and not ipaddress.ip_address(address).is_loopback
     }
     exposed = patient.appliance.security.exposed
     for name, port in sorted(open_to_all):
@@ -66,9 +78,11 @@ def _ports(patient: Patient) -> Iterator[Finding]:
             )
     yield Finding(
         check="network",
-        severity="ok" if patient.running else "unknown",
+        severity="ok" if patient.running or answering else "unknown",
         seen=f"{len(ours)} processes of ours were looked at"
         if patient.running
+        else f"{len(by_port)} ports of what the system runs were looked at"
+        if answering
         else "what services listen on was not checked: none runs here",
     )
 

@@ -11,7 +11,7 @@ from jimbot import usage
 from jimbot.operations.doctor.finding import Finding, Patient
 from jimbot.operations.doctor.services import restart
 from jimbot.operations.errors import OperationError
-from jimbot.operations.machine import choose_profile
+from jimbot.operations.machine import choose_profile, said_profile
 
 _SHARED = Path("/dev/shm")
 _MB = 1 << 20
@@ -20,13 +20,13 @@ _MB = 1 << 20
 def look(patient: Patient) -> Iterator[Finding]:
     try:
         profile = choose_profile(
-            patient.appliance, patient.running.profile if patient.running else "auto"
+            patient.appliance, patient.running.profile if patient.running else said_profile()
         )
     except OperationError as error:
         yield Finding(check="ray", severity="warn", seen=f"no training here: {error}")
         return
     store_mb = patient.appliance.profiles[profile].training.object_store_mb
-    ours = bool(patient.running and patient.running.services.get("ray-head"))
+    ours = "ray-head" in (patient.expected or ())
     if _SHARED.is_dir():
         free_mb = shutil.disk_usage(_SHARED).free // _MB
         fits = ours or free_mb >= store_mb  # while it runs, its store is in there already

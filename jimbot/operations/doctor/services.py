@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
-from jimbot.operations import health, state
+from jimbot.operations import state
 from jimbot.operations.doctor.finding import Finding, Patient
 
 _RESTARTS = 3
 
 
 def look(patient: Patient) -> Iterator[Finding]:
-    if patient.running is None:
+    if patient.expected is None:
         yield Finding(
             check="services",
             severity="unknown",
@@ -20,9 +19,7 @@ def look(patient: Patient) -> Iterator[Finding]:
             hint="Start it: jimbot up",
         )
         return
-    names = health.expected(patient.appliance, patient.home)
-    answers = asyncio.run(health.report(patient.appliance, names)).services
-    for name, answer in answers.items():
+    for name, answer in patient.answers.items():
         yield Finding(
             check="services",
             severity=answer.status,
@@ -44,5 +41,9 @@ def look(patient: Patient) -> Iterator[Finding]:
 
 def restart(patient: Patient, name: str) -> str:
     """The command that ends a service; whoever supervises it starts it again."""
+    if patient.by_system:
+        # A unit `jimbot-NAME`, or `podman-jimbot-NAME`.
+        known = name in (patient.expected or ())
+        return f"systemctl restart '*jimbot-{name}.service'" if known else ""
     one = patient.running.services.get(name) if patient.running else None
     return f"kill -TERM {one[0]}" if one else ""

@@ -6,7 +6,9 @@ import fcntl
 import json
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from jimbot.appliance import Appliance, Home
 from jimbot.errors import JimbotError
 from jimbot.events import Event, open_log
 from jimbot.operations import backup
-from jimbot.operations.backup import dumps, record, runner
+from jimbot.operations.backup import dumps, lock, record, runner
 from jimbot.operations.backup.manifest import count_rows
 from tests.metrics.events import START
 from tests.operations.backup.conftest import fill, give_password
@@ -98,6 +100,59 @@ def test_a_second_run_is_refused_with_the_holder(appliance: Appliance, filled: H
         held.flush()
         with pytest.raises(backup.BackupRunning, match=r"daily backup, pid 4711, since 2026-01-01"):
             backup.run(appliance, filled, "hourly")
+
+
+@contextmanager
+def held_for(
+    home: Home, seconds: float, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Somebody else has the backups for so long."""
+    taken = threading.Event()
+
+    def hold() -> None:
+        with lock.held(home, "weekly backup"):
+            taken.set()
+            time.sleep(seconds)
+            meanwhile()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    taken.wait()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_a_second_run_waits_for_the_first_when_it_is_told_to(
+    appliance: Appliance, filled: Home
+) -> None:
+    with held_for(filled, 0.5):
+        assert backup.run(appliance, filled, "hourly", wait_s=30).kind == "hourly"
+
+
+def test_a_second_run_waits_no_longer_than_it_is_told_to(
+    appliance: Appliance, filled: Home
+) -> None:
+    with held_for(filled, 2):
+        began = time.monotonic()
+        with pytest.raises(backup.BackupRunning, match="weekly backup, pid"):
+            backup.run(appliance, filled, "hourly", wait_s=0.5)
+        assert 0.5 <= time.monotonic() - began < 1.5
+
+
+def test_what_is_due_is_looked_up_after_waiting(appliance: Appliance, filled: Home) -> None:
+    """Else two timers of one hour would make the same backup twice."""
+
+    def made() -> None:
+        record.update(filled, last={"weekly": datetime.now(UTC)})
+
+    with held_for(filled, 0.5, made):
+        assert backup.run_due(appliance, filled, wait_s=30) is None
+    record.update(filled, last={})
+    found = backup.run_due(appliance, filled)
+    assert found is not None
+    assert found.kind == "weekly"
 
 
 def test_it_counts_only_when_it_was_proved(

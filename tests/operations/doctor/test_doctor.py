@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,6 +31,7 @@ from jimbot.appliance.stores import Engine, Stores
 from jimbot.cli import main
 from jimbot.events import Event, open_log
 from jimbot.operations import backup, doctor, vitals
+from jimbot.operations.backup import record
 from jimbot.operations.doctor import (
     Check,
     Finding,
@@ -41,10 +45,14 @@ from jimbot.operations.doctor import (
     network,
     ray,
     secrets,
+    services,
     stores,
 )
 from jimbot.security import audit
+from jimbot.security.errors import SecretError
 from jimbot.training import device
+from tests.cli.test_alerts import answering
+from tests.operations.backup.conftest import give_password
 
 MB = 1 << 20
 
@@ -208,6 +216,83 @@ def test_what_listens_for_other_machines_is_seen(
     assert found.severity == "fail"
 
 
+def listens(address: str, port: int) -> subprocess.Popen[bytes]:
+    """Another process that has a port; to be killed."""
+    code = (
+        f"import socket; s = socket.create_server(({address!r}, {port}));"
+        " print(1, flush=True); input()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    other.stdout.readline()
+    return other
+
+
+def test_ports_of_what_the_system_runs_are_no_stranger_s(
+    patient: Patient, by_system: Callable[..., None]
+) -> None:
+    """They are known by their answer: their processes are not for everybody to see."""
+    by_system("mcp")
+    ports = patient.appliance.services["mcp"].ports
+    with answering(ports["http"], {"status": "ok"}), listens("127.0.0.1", ports["websocket"]) as it:
+        found = list(network.look(patient))
+        it.kill()
+    assert {each.severity for each in found} == {"ok"}
+    assert the(found, "looked at").severity == "ok"
+
+
+def test_a_stranger_on_a_port_of_what_the_system_runs_is_one(
+    patient: Patient, by_system: Callable[..., None]
+) -> None:
+    by_system("mcp")
+    rows = patient.appliance.services
+    with (
+        answering(rows["mcp"].ports["http"], "hello"),
+        listens("127.0.0.1", rows["claude"].ports["http"]) as other,
+    ):
+        found = list(network.look(patient))
+        other.kill()
+    assert the(found, "(mcp, http) is taken").severity == "fail"
+    assert the(found, "(claude, http) is taken").mend == f"kill -TERM {other.pid}"
+    assert the(found, "was not checked").severity == "unknown"
+
+
+def test_what_the_system_runs_must_not_listen_for_other_machines(
+    patient: Patient, by_system: Callable[..., None]
+) -> None:
+    by_system("mcp")
+    ports = patient.appliance.services["mcp"].ports
+    with answering(ports["http"], {"status": "ok"}), listens("0.0.0.0", ports["websocket"]) as it:
+        found = the(
+            network.look(patient), f"mcp listens on port {ports['websocket']} for other machines"
+        )
+        it.kill()
+    assert found.severity == "fail"
+
+
+def test_what_the_system_runs_is_restarted_by_it(
+    patient: Patient, by_system: Callable[..., None]
+) -> None:
+    by_system("mcp", "claude")
+    with answering(patient.appliance.services["mcp"].ports["http"], {"status": "ok"}):
+        found = list(services.look(patient))
+    assert the(found, "mcp: healthy").severity == "ok"
+    ill = the(found, "claude: nothing listens")
+    assert (ill.severity, ill.disruptive) == ("fail", True)
+    assert ill.mend == "systemctl restart '*jimbot-claude.service'"
+
+
+def test_memory_that_the_system_holds_services_to_is_named_and_not_called_well(
+    patient: Patient, by_system: Callable[..., None]
+) -> None:
+    by_system("mcp")
+    found = the(memory.look(patient), "not checked here")
+    assert found.severity == "warn"
+    assert "systemd-cgtop" in found.hint
+
+
 def test_servers_whose_names_are_unknown_or_who_are_away(patient: Patient) -> None:
     stores_ = Stores(
         log=Engine(engine="server", address="esdb://no-such-host.invalid:2113"),
@@ -258,6 +343,28 @@ def test_secrets_that_others_can_read_are_closed_by_fix(appliance: Appliance, ho
     assert [each["action"] for each in audit.entries(home)] == ["doctor --fix"]
 
 
+def _certificate(begins: datetime, ends: datetime) -> tuple[bytes, bytes]:
+    """One in PEM, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mcp")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return made.public_bytes(serialization.Encoding.PEM), plain
+
+
 @pytest.mark.parametrize(
     ("begins", "ends", "severity", "text"),
     [
@@ -271,26 +378,62 @@ def test_certificates_tell_their_days(
     tmp_path: Path, begins: int, ends: int, severity: str, text: str
 ) -> None:
     now = datetime(2026, 6, 1, tzinfo=UTC)
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mcp")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now + timedelta(days=begins))
-        .not_valid_after(now + timedelta(days=ends))
-        .sign(key, hashes.SHA256())
-    )
+    made, _ = _certificate(now + timedelta(days=begins), now + timedelta(days=ends))
     path = tmp_path / "server.pem"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(made)
     (found,) = certificates.judge(path, now)
     assert found.severity == severity
     assert text in found.seen
     path.write_text("no certificate")
     (found,) = certificates.judge(path, now)
     assert found.severity == "fail"
+
+
+def test_a_certificate_that_the_system_hands_to_mcp_alone_is_seen_by_what_it_shows(
+    patient: Patient,
+    by_system: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    by_system("mcp")
+    security = patient.appliance.security.model_copy(update={"listen": IPv4Address("0.0.0.0")})
+    appliance = patient.appliance.model_copy(update={"security": security})
+    now = datetime.now(UTC)
+    for path, pem in zip(
+        (tmp_path / "server.pem", tmp_path / "key.pem"),
+        _certificate(now - timedelta(days=1), now + timedelta(days=5, hours=1)),
+        strict=True,
+    ):
+        path.write_bytes(pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "key.pem")
+    monkeypatch.setattr(certificates, "_own_address", lambda: "127.0.0.1")
+    port = appliance.services["mcp"].ports["websocket"]
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def shake_hands() -> None:
+            try:
+                with context.wrap_socket(listener.accept()[0], server_side=True):
+                    pass
+            except OSError:
+                pass
+
+        thread = threading.Thread(target=shake_hands, daemon=True)
+        thread.start()
+        (found,) = certificates.look(Patient(appliance, patient.home))
+        thread.join(5)
+    assert found.severity == "warn"
+    assert "holds for 5 more days" in found.seen
+    with answering(port, {"status": "ok"}):  # which is no TLS
+        (found,) = certificates.look(Patient(appliance, patient.home))
+    assert (found.severity, found.mend) == ("fail", "")
+    assert "shows no certificate" in found.seen
+    (found,) = certificates.look(Patient(appliance, patient.home))
+    assert found.severity == "unknown"
+    assert "not checked: mcp does not run" in found.seen
+    monkeypatch.setattr(certificates, "_own_address", lambda: None)
+    (found,) = certificates.look(Patient(appliance, patient.home))
+    assert found.severity == "unknown"
 
 
 def test_backups_from_nothing_to_fresh(appliance: Appliance, filled: Home) -> None:
@@ -302,12 +445,55 @@ def test_backups_from_nothing_to_fresh(appliance: Appliance, filled: Home) -> No
     assert the(backups.look(patient), "there is no password").mend == "jimbot backup init"
 
 
+@pytest.mark.parametrize("how", ["none", "of another"])
+def test_backups_whose_password_the_system_alone_has_are_judged_by_their_record(
+    appliance: Appliance,
+    home: Home,
+    by_system: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    by_system("mcp")
+    if how == "of another":  # as /run/secrets/backup is root's
+        give_password(home)
+
+        def refused(path: Path) -> None:
+            raise SecretError(f"cannot read the secret {path}: Permission denied")
+
+        monkeypatch.setattr("jimbot.operations.backup.runner.check_secret", refused)
+        monkeypatch.setattr("jimbot.operations.backup.runner.access", lambda *_: False)
+    found = list(backups.look(Patient(appliance, home)))
+    assert the(found, "not checked here").severity == "warn"
+    assert not [each for each in found if "backup init" in each.mend + each.hint]
+    none = the(found, "no good backup yet")
+    assert (none.severity, none.mend) == ("fail", "systemctl start jimbot-backup-hourly")
+
+    now = datetime.now(UTC)
+    record.update(home, last={"hourly": now}, last_try=now)
+    found = list(backups.look(Patient(appliance, home)))
+    assert doctor.exit_code(found) == 0
+    assert the(found, "0.0 h old").severity == "ok"
+    record.update(home, problem="the disk is full")
+    failed = the(backups.look(Patient(appliance, home)), "the last try failed: the disk is full")
+    assert (failed.severity, failed.mend) == ("fail", "systemctl start jimbot-backup-hourly")
+
+
 def test_what_a_dead_ray_left_is_seen(patient: Patient) -> None:
     spill = patient.home.run / "spill"
     spill.mkdir()
     (spill / "object").write_bytes(b"x" * (2 * MB))
     found = the(ray.look(patient), "left from a Ray that ended")
     assert (found.severity, found.mend) == ("warn", f"rm -rf {spill}")
+
+
+def test_what_the_system_s_ray_spilled_is_not_removed(
+    patient: Patient, by_system: Callable[..., None]
+) -> None:
+    by_system("mcp", "ray-head")
+    spill = patient.home.run / "spill"
+    spill.mkdir()
+    (spill / "object").write_bytes(b"x" * (2 * MB))
+    assert "rm -rf" not in "".join(each.mend for each in ray.look(patient))
 
 
 @pytest.fixture
