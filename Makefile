@@ -12,7 +12,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(
 .PHONY: up test lint bench compile soak metrics audit sbom nix-check nix-vm clean
 
 up: $(VENV)/.runtime
-	@exec $(BIN)/jimbot up $(ARGS)
+	@exec $(BIN)/python -m jimbot up $(ARGS)
 
 # Tests of a file stay with one worker, which share what is costly to set up, until one runs dry.
 test: $(VENV)/.dev
@@ -53,6 +53,14 @@ soak: compile
 	$(BIN)/python -m tests.game.soak --games 100000
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
+ifdef JIMBOT_ENV
+# `nix develop` has all packages already, and says where: wheels as they are do not load on NixOS.
+BIN = $(JIMBOT_ENV)/bin
+export PYTHONPATH := $(CURDIR)
+.PHONY: $(VENV)/.runtime $(VENV)/.dev
+$(VENV)/.runtime $(VENV)/.dev:
+	@$(BIN)/python -m jimbot.game._build --if-possible
+else
 $(VENV)/.runtime: pyproject.toml poetry.lock scripts/lock.py
 	@$(CHECK)
 	@echo "make: the environment in $(VENV) (about 2 GB, a minute or two)" >&2
@@ -68,6 +76,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 	@echo "make: the development tools" >&2
 	@$(PIP) $$($(PYTHON) scripts/lock.py dev) >&2
 	@touch $@
+endif
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,10 @@ in
 {
   inherit appliance images;
   inherit (python) development;
-  shell = import ./shell.nix { inherit pkgs; };
+  shell = import ./shell.nix {
+    inherit pkgs;
+    inherit (python) development;
+  };
   packages = {
     # On the workstation: everything in one.
     jimbot = python.application {

@@ -24,6 +24,11 @@ let
     echo '${identity.user}:x:${toString identity.id}:' > $out/etc/group
   '';
 
+  # nixpkgs' is a shell script around the program, for rclone's sake, which is in no image.
+  restic = pkgs.runCommand "restic-${pkgs.restic.version}" { } ''
+    install -D ${pkgs.restic}/bin/.restic-wrapped $out/bin/restic
+  '';
+
   arguments =
     name: row:
     let
@@ -50,13 +55,13 @@ let
           pkgs.tzdata
         ]
         # What `jimbot backup` and `jimbot restore` call.
-        ++ lib.optional (name == "jimbot-cli") pkgs.restic;
+        ++ lib.optional (name == "jimbot-cli") restic;
+      # Everything is root's but the user's home.
       extraCommands = ''
         mkdir -p tmp .${identity.home}
         chmod 1777 tmp
       '';
-      uid = identity.id;
-      gid = identity.id;
+      fakeRootCommands = "chown ${toString identity.id}:${toString identity.id} .${identity.home}";
       config =
         {
           User = "${toString identity.id}:${toString identity.id}";

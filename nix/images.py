@@ -28,6 +28,7 @@ INSTALLERS = frozenset(
 UNWANTED = SHELLS | INSTALLERS | {"curl", "wget", "gcc", "cc"}
 NEEDED = ("etc/ssl/certs/ca-bundle.crt", "share/zoneinfo", "etc/passwd", "bin/jimbot")
 EPOCH = 1  # second 1 of 1970, the time of everything in a Nix store
+SOURCE_DATE_EPOCH = 315532800  # 1980, nixpkgs': the time of a layer that no store path is
 
 
 class Refused(Exception):
@@ -155,8 +156,11 @@ def faults(name: str, config: dict[str, Any], members: list[tarfile.TarInfo]) ->
     ]
     if not config["created"].startswith("1970-01-01T00:00:01"):
         found.append(f"it says that it was made at {config['created']}")
-    names = {member.name.removeprefix("./").rstrip("/") for member in members}
-    found += [f"{path} is missing" for path in NEEDED if path not in names]
+    owners = {member.name.removeprefix("./").rstrip("/"): member.uid for member in members}
+    found += [f"{path} is missing" for path in NEEDED if path not in owners]
+    home = settings.get("WorkingDir", "").lstrip("/")
+    if str(owners.get(home)) != user:
+        found.append(f"its home /{home} is not its user's")
     for member in members:
         path = member.name.removeprefix("./")
         parts = path.split("/")
@@ -164,7 +168,7 @@ def faults(name: str, config: dict[str, Any], members: list[tarfile.TarInfo]) ->
             found.append(f"{path} is in it")
         if member.isfile() and member.mode & 0o6000:
             found.append(f"{path} is setuid or setgid")
-        if member.mtime > EPOCH:
+        if member.mtime not in (EPOCH, SOURCE_DATE_EPOCH):
             found.append(f"{path} has the time {member.mtime}")
         if member.isfile() and member.mode & 0o002:
             found.append(f"everybody may write {path}")

@@ -53,6 +53,16 @@ lib.genAttrs cuda (
 )
 // lib.genAttrs [ "torch" "triton" ] (name: againstTheDriver prev.${name})
 // {
+  # nixpkgs wraps each package's programs in a shell script, and that shell would be in every image.
+  # What we run, the environment wraps, in C.
+  mkPoetryDep = prev.mkPoetryDep.override {
+    buildPythonPackage =
+      arguments: final.buildPythonPackage (arguments // { dontWrapPythonPrograms = true; });
+  };
+  # poetry2nix propagates what its source is built with, and that has scripts, so a shell, too.
+  matplotlib = prev.matplotlib.overridePythonAttrs (old: {
+    propagatedBuildInputs = lib.filter final.hasPythonModule old.propagatedBuildInputs;
+  });
   # It is linked with the system's OpenSSL, which no manylinux promises.
   ladybug = prev.ladybug.overridePythonAttrs (old: {
     buildInputs = (old.buildInputs or [ ]) ++ [ pkgs.openssl ];

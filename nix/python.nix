@@ -58,7 +58,11 @@ let
     poetrylock = lock;
     projectDir = ../.;
     preferWheels = true;
-    overrides = poetry.overrides.withDefaults (import ./overrides.nix { inherit lib pkgs; });
+    # Ours have the last word; in `withDefaults` poetry2nix' own would.
+    overrides = [
+      poetry.defaultPoetryOverrides
+      (import ./overrides.nix { inherit lib pkgs; })
+    ];
   };
 
   # The locked compiler of the game; in no closure, as it is needed to build alone. It is an

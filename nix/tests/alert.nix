@@ -4,9 +4,20 @@ _: {
   testScript = ''
     machine.wait_for_unit("prometheus.service")
     machine.wait_for_open_port(9090)
-    machine.succeed("systemctl stop " + unit("claude"))
+
+    # A command that succeeds when the query has a result.
+    def result(query: str) -> str:
+        return (
+            "curl -fsS --get http://127.0.0.1:9090/api/v1/query"
+            f" --data-urlencode 'query={query}' | grep -F '\"value\":'"
+        )
+
+    fires = result('ALERTS{alertname="ServiceUnhealthy",alertstate="firing",service="claude"}')
     machine.wait_until_succeeds(
-        "curl -s http://127.0.0.1:9090/api/v1/alerts | grep -q ServiceUnhealthy", timeout=300
+        result('jimbot_service_healthy{service="claude"} == 1'), timeout=300
     )
+    machine.fail(fires)
+    machine.succeed("systemctl stop " + unit("claude"))
+    machine.wait_until_succeeds(fires, timeout=300)
   '';
 }

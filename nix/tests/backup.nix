@@ -14,22 +14,16 @@ _: {
     }
   ];
   testScript = ''
-    machine.execute("runuser -u jimbot -- jimbot game serve --port 12346 >&2 &")
-    machine.wait_for_open_port(12346)
-    machine.succeed(
-        "runuser -u jimbot -- jimbot play --game balatrobot --auto --no-advice"
-        " --seed BACKUP --policy heuristic",
-        timeout=300,
-    )
+    play("BACKUP")
     machine.succeed("systemctl start jimbot-backup-weekly.service", timeout=300)
-    before = machine.succeed("runuser -u jimbot -- jimbot games list")
+    before = ours("games list")
     # The drill restores into a scratch home and compares counts and hashes.
     machine.succeed("systemctl start jimbot-drill.service", timeout=300)
     machine.succeed("systemctl stop jimbot.target 'jimbot-*.service' && rm -rf /var/lib/jimbot/events")
     machine.succeed("systemctl start jimbot-restore.service", timeout=300)
     machine.succeed("systemctl start jimbot.target")
     machine.succeed(f"jimbot health {services} --wait --timeout 60")
-    after = machine.succeed("runuser -u jimbot -- jimbot games list")
+    after = ours("games list")
     assert before == after, f"{before}\n{after}"
   '';
 }

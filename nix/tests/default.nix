@@ -66,6 +66,17 @@ let
         unit = lambda service: "${
           if runtime == "native" then "jimbot" else "podman-jimbot"
         }-" + service + ".service"
+
+        def ours(command: str, timeout: int = 60) -> str:
+            return machine.succeed(f"runuser -u jimbot -- jimbot {command}", timeout=timeout)
+
+        # A game through the WebSocket, as the terminal tells it; once a machine.
+        def play(seed: str) -> str:
+            machine.execute("runuser -u jimbot -- jimbot game serve --port 12346 >&2 &")
+            machine.wait_for_open_port(12346)
+            how = f"--game balatrobot --auto --no-advice --seed {seed} --policy heuristic"
+            return ours(f"play {how}", timeout=300)
+
         ${scenario.testScript}
       '';
     };

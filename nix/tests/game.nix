@@ -1,15 +1,14 @@
 # A game is played through the WebSocket, and every event of it is in the log.
 _: {
   testScript = ''
+    import json
+
     machine.succeed("jimbot health mcp --wait --timeout 60")
-    machine.execute("runuser -u jimbot -- jimbot game serve --port 12346 >&2 &")
-    machine.wait_for_open_port(12346)
-    machine.succeed(
-        "runuser -u jimbot -- jimbot play --game balatrobot --auto --no-advice"
-        " --seed NIXTEST --policy heuristic",
-        timeout=300,
-    )
-    games = machine.succeed("runuser -u jimbot -- jimbot games list")
-    assert "NIXTEST" in games, games
+    told = " ".join(play("NIXTEST").split())
+    (game,) = json.loads(ours("games list --json"))["games"]
+    assert game["seed"] == "NIXTEST", game
+    assert f"after {game['actions']} actions" in told, told
+    kept = json.loads(ours(f"games show {game['game_id']} --json"))["actions"]
+    assert [action["number"] for action in kept] == list(range(game["actions"])), kept
   '';
 }

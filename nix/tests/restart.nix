@@ -1,14 +1,16 @@
 # A service that is killed comes back by itself, and what it had acknowledged is there.
 _: {
   testScript = ''
-    machine.succeed(f"jimbot health {services} --wait --timeout 60")
     import json
 
-    def stored():
-        told = machine.succeed("runuser -u jimbot -- jimbot db status events --json")
-        return json.loads(told)["events"]["position"]
+    machine.succeed(f"jimbot health {services} --wait --timeout 60")
 
-    before = stored()
+    def stored():
+        return json.loads(ours("db status events --json"))["events"]["position"]
+
+    play("RESTART")
+    before, games = stored(), ours("games list --json")
+    assert "RESTART" in games, games
     for service in services.split():
         pid = machine.succeed(f"systemctl show -P MainPID {unit(service)}").strip()
         machine.succeed(f"kill -9 {pid}")
@@ -19,5 +21,6 @@ _: {
         )
     machine.succeed(f"jimbot health {services} --wait --timeout 60")
     assert stored() >= before, "events that were there are gone"
+    assert ours("games list --json") == games
   '';
 }

@@ -22,6 +22,7 @@ from tests.nix.lab import ROOT, Lab
 
 GOOD = {
     "User": "65532:65532",
+    "WorkingDir": "/home",
     "Healthcheck": {"Test": ["CMD", "/bin/jimbot", "health"]},
     "Labels": {
         "org.opencontainers.image.version": "0",
@@ -41,7 +42,15 @@ def images() -> ModuleType:
     return module
 
 
-def stream(folder: Path, name: str, layers: list[dict[str, bytes]], **config: Any) -> Path:
+def stream(
+    folder: Path,
+    name: str,
+    layers: list[dict[str, bytes]],
+    *,
+    owner: int = 65532,
+    time: int = 1,
+    **config: Any,
+) -> Path:
     """A script that writes a docker archive, as the flake's streams do."""
     archive = folder / f"{name}.tar"
     with tarfile.open(archive, "w") as out:
@@ -54,9 +63,12 @@ def stream(folder: Path, name: str, layers: list[dict[str, bytes]], **config: An
         for number, files in enumerate(layers):
             buffer = io.BytesIO()
             with tarfile.open(fileobj=buffer, mode="w") as layer:
+                home = tarfile.TarInfo("./home")
+                home.type, home.uid, home.mtime = tarfile.DIRTYPE, owner, 315532800
+                layer.addfile(home)
                 for path, data in files.items():
                     member = tarfile.TarInfo(path)
-                    member.size, member.mtime = len(data), 1
+                    member.size, member.mtime = len(data), time
                     layer.addfile(member, io.BytesIO(data))
             add(f"{number}/layer.tar", buffer.getvalue())
         document = {"created": "1970-01-01T00:00:01+00:00", "config": {**GOOD, **config}}
@@ -133,11 +145,38 @@ def test_what_has_no_place_in_an_image_is_seen(
     assert any(complaint in line for line in found), found
 
 
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"owner": 0}, "its home /home is not its user's"),
+        ({"time": 1_700_000_000}, "bin/jimbot has the time 1700000000"),
+    ],
+)
+def test_what_is_wrong_with_files_is_seen(
+    images: ModuleType, tmp_path: Path, given: dict[str, int], complaint: str
+) -> None:
+    script = {"one": str(stream(tmp_path, "one", [BASE], **given))}
+    images.pack(script, {"one": 1}, tmp_path)
+    assert f"one: {complaint}" in images.check(tmp_path / "images.tar", {})
+
+
 def test_an_image_without_certificates_is_seen(images: ModuleType, tmp_path: Path) -> None:
     script = {"one": str(stream(tmp_path, "one", [{"bin/jimbot": b""}]))}
     images.pack(script, {"one": 1}, tmp_path)
     found = images.check(tmp_path / "images.tar", {})
     assert "one: etc/ssl/certs/ca-bundle.crt is missing" in found
+
+
+@pytest.fixture(scope="module")
+def built(lab: Lab) -> Path:
+    """The flake's images, over the stand-ins."""
+    return lab.build("packages.x86_64-linux.images")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_nothing_has_no_place_in_the_images_of_the_flake(images: ModuleType, built: Path) -> None:
+    assert images.check(built / "images.tar", {}) == []
 
 
 def podman(*arguments: str, check: bool = True) -> str:
@@ -150,11 +189,10 @@ def podman(*arguments: str, check: bool = True) -> str:
 
 
 @pytest.fixture(scope="module")
-def loaded(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """The flake's images, built over the stand-ins and loaded by their own script."""
+def loaded(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The flake's images, loaded by their own script."""
     if shutil.which("podman") is None:
         pytest.skip("podman is not installed")
-    built = lab.build("packages.x86_64-linux.images")
     manifest = json.loads((built / "manifest.json").read_text())
     store = tmp_path_factory.mktemp("podman")
     configuration = store / "containers.conf"

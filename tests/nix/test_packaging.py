@@ -11,6 +11,7 @@ import sysconfig
 import tomllib
 from collections import defaultdict
 from importlib.metadata import Distribution, distributions
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +149,7 @@ def facts(lab: Lab) -> dict[str, Any]:
 def test_the_real_poetry2nix_puts_everything_together(facts: dict[str, Any]) -> None:
     assert facts["edge"].endswith("-jimbot-edge-0.1.0.drv")
     assert facts["jimbot"].endswith("-jimbot-0.1.0.drv")
+    assert facts["broken"] == []
     assert facts["versions"]["torch"].startswith("2.13.")
     toolkit = next(row for row in LOCK["package"] if row["name"] == "cuda-toolkit")
     for name in ("nvidia-cublas", "nvidia-cusparse", "nvidia-cuda-nvrtc"):
@@ -166,6 +168,25 @@ def test_tests_and_lints_run_where_all_that_they_import_is(facts: dict[str, Any]
 
 
 @pytest.mark.timeout(600)
+def test_the_shell_says_where_the_same_packages_are(facts: dict[str, Any]) -> None:
+    assert facts["shell"] == facts["environment"]
+
+
+def test_make_installs_nothing_where_the_shell_has_all(tmp_path: Path) -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", f"VENV={tmp_path}/none", "up", "test", "lint"],
+        cwd=lab.ROOT,
+        env={**os.environ, "JIMBOT_ENV": "/env"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for command in ("jimbot up", "python -m pytest", "ruff check", "mypy"):
+        assert f"/env/bin/{command}" in told
+    assert "pip" not in told
+
+
+@pytest.mark.timeout(600)
 def test_what_runs_has_what_its_extras_want_and_no_tools(facts: dict[str, Any]) -> None:
     whole, edge = set(facts["closure"]["jimbot"]), set(facts["closure"]["jimbot-edge"])
     assert {"anthropic", "ladybug", "nvidia-cublas", "ray", "torch"} <= whole
@@ -173,6 +194,16 @@ def test_what_runs_has_what_its_extras_want_and_no_tools(facts: dict[str, Any]) 
     assert {"numpy", "pydantic", "websockets"} <= edge
     assert edge.isdisjoint({"gymnasium", "ray", "torch", "triton", "pip"})
     assert not [name for name in edge if name.startswith("nvidia-")]
+
+
+@pytest.mark.timeout(600)
+def test_nothing_that_runs_brings_a_shell(facts: dict[str, Any]) -> None:
+    # nixpkgs' own packages are left as they are: these have no programs that it would wrap.
+    assert set(facts["wrapped"]) == {"packaging", "setuptools"}
+    for name in facts["wrapped"]:
+        assert not [e for e in installed()[name].entry_points if e.group == "console_scripts"]
+    # The scripts beside libraries' headers, say.
+    assert set(facts["foreign"]) <= {"python3"}
 
 
 @pytest.mark.timeout(600)

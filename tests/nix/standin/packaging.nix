@@ -130,13 +130,7 @@ let
             isPyPy = false;
             pythonAtLeast = lib.versionAtLeast "3.11";
             pythonOlder = lib.versionOlder "3.11";
-            callPackage =
-              given: more:
-              let
-                function = if lib.isFunction given then given else import given;
-                from = everything // self // { pkgs = everything; };
-              in
-              function (builtins.intersectAttrs (lib.functionArgs function) from // more);
+            callPackage = lib.callPackageWith (everything // self // { pkgs = everything; });
           }
           // lib.genAttrs [ "pipBuildHook" "pypaInstallHook" "wheelUnpackHook" ] dummy
         )
@@ -157,6 +151,7 @@ let
     // lib.genAttrs [ "blas" "lapack" "openblasCompat" ] (name: dummy name // { name = "${name}-0"; })
     // {
       inherit stdenv;
+      mkShell = given: given;
       buildPackages = everything;
       python3 = interpreter { };
       python311 = interpreter { };
@@ -175,6 +170,12 @@ let
     nixpkgs = { };
   };
   locked = project.packages.jimbot.app.python.pkgs;
+  closureOf =
+    name:
+    let
+      inherit (project.packages.${name}) app;
+    in
+    app.python.pkgs.requiredPythonModules [ app ];
 in
 {
   facts = {
@@ -186,13 +187,24 @@ in
       tools = map (one: "${one}") checks.${name}.nativeBuildInputs;
     });
     environment = "${project.development}";
+    shell = project.shell.JIMBOT_ENV;
     # What of Python goes along with what runs.
-    closure = lib.genAttrs [ "jimbot" "jimbot-edge" ] (
-      name:
-      let
-        inherit (project.packages.${name}) app;
-      in
-      map (one: one.pname) (app.python.pkgs.requiredPythonModules [ app ])
+    closure = lib.genAttrs [ "jimbot" "jimbot-edge" ] (name: map (one: one.pname) (closureOf name));
+    # What of it has programs in a wrapper of its own, and what it propagates that is not Python.
+    wrapped = lib.concatMap (
+      one: lib.optional (!(one.arguments.dontWrapPythonPrograms or false)) one.pname
+    ) (closureOf "jimbot");
+    foreign = lib.concatMap (
+      one:
+      map lib.getName (
+        lib.filter (input: lib.isAttrs input && !isPackage input) (
+          one.arguments.propagatedBuildInputs or [ ]
+        )
+      )
+    ) (closureOf "jimbot");
+    # What nixpkgs would refuse to build.
+    broken = map (one: one.pname) (
+      lib.filter (one: one.arguments.meta.broken or false) (closureOf "jimbot")
     );
     # How the game is compiled, and what wheels got that they lack.
     compiles = project.packages.jimbot.app.arguments.postInstall;

@@ -16,12 +16,24 @@ let
     inherit (pkgs) system;
   };
   linuxPackages = plain.linuxPackages // {
-    nvidiaPackages = lib.genAttrs [
-      "stable"
-      "dc"
-      "production"
-      "latest"
-    ] (_: driver);
+    nvidiaPackages =
+      lib.genAttrs [
+        "stable"
+        "dc"
+        "production"
+        "latest"
+      ] (_: driver)
+      // {
+        # What it lacks would only be missed when it is built.
+        mkDriver =
+          given:
+          lib.throwIfNot (lib.all (name: given ? ${name}) [
+            "sha256_64bit"
+            "openSha256"
+            "settingsSha256"
+            "persistencedSha256"
+          ]) "mkDriver: a hash is missing" (driver // { inherit (given) version; });
+      };
     nvidia_x11 = driver;
     kernel = plain.linuxPackages.kernel // {
       features.efiBootStub = true;
@@ -58,7 +70,13 @@ lib.genAttrs missing pkgs.dummy
   prometheus = pkgs.shim "prometheus" [ "prometheus" ] // {
     cli = pkgs.shim "promtool" [ "promtool" ];
   };
-  restic = pkgs.shim "restic" [ "restic" ];
+  # As nixpkgs has it: a script around the program.
+  restic = pkgs.runCommand "restic" { } ''
+    mkdir -p $out/bin
+    cp ${ofMachine "restic" [ "restic" ]}/bin/restic $out/bin/.restic-wrapped
+    printf '#!%s\nexec -a restic %s "$@"\n' ${pkgs.runtimeShell} $out/bin/.restic-wrapped > $out/bin/restic
+    chmod +x $out/bin/restic
+  '';
   # A dummy of this name hides what `with pkgs;` is meant to leave alone.
   inherit (lib) optional;
   deadnix = ofMachine "deadnix" [ "deadnix" ];

@@ -55,7 +55,7 @@ let
     );
 in
 {
-  overrides.withDefaults = overlay: [ overlay ];
+  defaultPoetryOverrides = _: _: { };
 
   mkPoetryPackages =
     args:
