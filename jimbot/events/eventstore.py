@@ -2,12 +2,14 @@
 
 All events are in one stream of the server, so that a batch over many games is stored whole and
 every event has a place in one order: its revision there + 1 is its position. Which game's stream
-it belongs to, and its revision there, follow from the order. The mirror, an embedded log, answers
-all questions; it is brought up to date before each, and may be removed at any time.
+it belongs to, and its revision there, are in its metadata (of events from before they were, the
+revision follows from the order). The mirror, an embedded log, answers all questions; it is brought
+up to date before each, and may be removed at any time.
 
 What is scavenged is cut off the stream's beginning (`$tb`, truncate before), after the types that
-are kept for good were copied to a second stream, with their places: so a mirror can still be filled
-anew. The server frees the room when its own scavenge runs.
+are kept for good were copied to a second stream, with their places, and where streams end of which
+nothing is left was noted there: so a mirror can still be filled anew. The server frees the room
+when its own scavenge runs.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from jimbot.breaker import Breaker
 from jimbot.errors import MissingExtra
@@ -33,6 +36,7 @@ _logger = logging.getLogger(__name__)
 STREAM = "jimbot"
 KEPT = "-kept"  # what comes after its name in the name of the second stream
 _PAGE = 4096
+_APPEND_BYTES = 900 << 10  # the server takes 1 MiB at once, unless it is told otherwise
 _TRIES = 100  # appends that may come between ours before we give up
 _PACKED = "application/octet-stream"  # of the server's two content types, the one that is not JSON
 _IDS = uuid.UUID("3b0f6c0e-5a83-5d5e-8a5f-6a696d626f74")
@@ -45,6 +49,9 @@ class EventStoreLog:
 
     While the server is away, appends fail, and so do `position` and `contains`, which promise
     something about it; what else is asked is answered from the mirror.
+
+    An append of more than the server takes at once goes in parts: where it fails, the first of them
+    may be stored, and are duplicates when it is tried again.
 
     Raises:
         MissingExtra: the client is not installed.
@@ -98,13 +105,13 @@ class EventStoreLog:
             for _ in range(_TRIES):
                 self._catch_up()
                 known = self._mirror.contains(event.event_id for _, event in items)
-                new = _new(items, known)
-                self._check(new, expected or {})
+                new = self._placed(_new(items, known))
+                _check(new, expected or {})
                 if new and not self._append(new):
                     continue
-                # In the mirror what is there already is a duplicate, ours or not.
-                self._mirror.append(new)
-                positions = self._mirror.positions(event.event_id for _, event in items)
+                self._mirror.restore(new)
+                positions = self._mirror.positions(known)
+                positions |= {it.event.event_id: it.position for it in new}
                 return _answers(items, positions, known)
         raise LogError(
             f"the event log at {self.address} is written to by others without pause",
@@ -155,11 +162,12 @@ class EventStoreLog:
         with self._lock:
             self._catch_up()
             # The last event stays, so that positions go on from it.
-            cut = min(self._mirror.last_before(before), self._mirror.position() - 1)
+            last = self._mirror.position()
+            cut = min(self._mirror.last_before(before), last - 1)
+            self._keep(cut, keep, self._mirror.ending(before, keep, last=last))
             if cut > 0:
-                self._keep(cut, keep)
                 self._call(lambda client: self._truncate(client, cut))
-            return self._mirror.scavenge(before, keep)
+            return self._mirror.scavenge(before, keep, last=last)
 
     def _truncate(self, client: Any, cut: int) -> None:
         """Cut off the stream's first events; what else its metadata says (`$acl`) stays."""
@@ -171,30 +179,31 @@ class EventStoreLog:
             timeout=self._timeout_s,
         )
 
-    def _keep(self, cut: int, keep: Collection[str]) -> None:
-        """Copy what is kept of the positions up to `cut`; what is there already is not repeated."""
-        last = self._stream_page(self._stream + KEPT, backwards=True, limit=1)
-        version = last[0].stream_position if last else self._esdb.StreamState.NO_STREAM
-        after = _place(last[0]).position if last else 0
-        while page := self._mirror.read(after=after, before=cut + 1, limit=_PAGE, types=keep):
-            events = [
-                self._encoded(it.stream, it.event, position=it.position, revision=it.revision)
-                for it in page
-            ]
-            self._call(
-                lambda client, at=version, new=events: client.append_to_stream(  # type: ignore[misc]
-                    self._stream + KEPT, current_version=at, events=new, timeout=self._timeout_s
-                )
-            )
-            version = len(events) + (version if isinstance(version, int) else -1)
-            after = page[-1].position
+    def _keep(self, cut: int, keep: Collection[str], ending: Sequence[Recorded]) -> None:
+        """Tell the second stream which events are the last of their streams and go, and copy what
+        is kept of the positions up to `cut`; what is there already is not repeated."""
+        name = self._stream + KEPT
+        last = self._stream_page(name, backwards=True, limit=1)
+        version = last[0].stream_position if last else NO_STREAM
+        copied = _copied(last[0]) if last else 0
+        ends = [self._encoded(it, position=it.position, copied=copied) for it in ending]
+        version = self._store(name, version, ends)
+        while page := self._mirror.read(after=copied, before=cut + 1, limit=_PAGE, types=keep):
+            kept = [self._encoded(it, position=it.position) for it in page]
+            version = self._store(name, version, kept)
+            copied = page[-1].position
 
     def _fill_anew(self, first: int) -> None:
         """Fill an empty mirror with what was kept of the positions before `first`."""
         at = 0
+        ends: dict[str, int] = {}
         while page := self._stream_page(self._stream + KEPT, stream_position=at, limit=_PAGE):
-            self._mirror.restore([it for each in page if (it := _place(each)).position < first])
             at += len(page)
+            told = [(_recorded(each), "copied" in _envelope(each)) for each in page]
+            cut = [(entry, is_end) for entry, is_end in told if entry.position < first]
+            self._mirror.restore(entry for entry, is_end in cut if not is_end)
+            ends |= {entry.stream: entry.revision for entry, is_end in cut if is_end}
+        self._mirror.trim(ends)
 
     def _stream_page(self, name: str, **which: Any) -> tuple[Any, ...]:
         try:
@@ -217,41 +226,61 @@ class EventStoreLog:
                 connected.close()
             self._mirror.close()
 
-    def _append(self, new: Sequence[tuple[str, Event]]) -> bool:
+    def _placed(self, new: Sequence[tuple[str, Event]]) -> list[Recorded]:
+        """Where new events go, unless somebody else is quicker."""
+        # The position first: what another process mirrors in between, the server knows too.
+        position = self._mirror.position()
+        revisions = self._mirror.revisions({stream for stream, _ in new})
+        placed = []
+        for stream, event in new:
+            position += 1
+            revisions[stream] += 1
+            placed.append(Recorded(position, stream, revisions[stream], event))
+        return placed
+
+    def _append(self, new: Sequence[Recorded]) -> bool:
         """Whether they are stored; not if somebody else was quicker."""
-        at = self._mirror.position()
-        version = at - 1 if at else self._esdb.StreamState.NO_STREAM
-        events = [self._encoded(stream, event) for stream, event in new]
         try:
-            self._call(
-                lambda client: client.append_to_stream(
-                    self._stream, current_version=version, events=events, timeout=self._timeout_s
-                )
-            )
+            self._store(self._stream, new[0].position - 2, [self._encoded(it) for it in new])
         except self._errors.WrongCurrentVersion:
             return False
         return True
 
-    def _encoded(self, stream: str, event: Event, **more: int) -> Any:
+    def _store(self, name: str, version: int, events: Sequence[Any]) -> int:
+        """Append to a stream of the server that is at `version`; where it is then."""
+        for part in _parts(events):
+            at = self._esdb.StreamState.NO_STREAM if version == NO_STREAM else version
+            self._call(
+                lambda client, at=at, part=part: client.append_to_stream(  # type: ignore[misc]
+                    name,
+                    current_version=at,
+                    # Alone by Append, which costs a little less; else by BatchAppend.
+                    events=part if len(part) > 1 else part[0],
+                    timeout=self._timeout_s,
+                )
+            )
+            version += len(part)
+        return version
+
+    def _encoded(self, entry: Recorded, **more: int) -> Any:
+        event = entry.event
         text, packed = packing.encode(event)
+        envelope = more | {
+            "stream": entry.stream,
+            "revision": entry.revision,
+            "event_id": event.event_id,
+            "source": event.source,
+            "timestamp": event.timestamp,
+            "version": event.version,
+            "priority": event.priority,
+        }
         return self._esdb.NewEvent(
             type=event.type,
             data=packed or text.encode(),
             content_type=_PACKED if packed else "application/json",
-            metadata=_metadata(stream, event, **more),
+            metadata=json.dumps(envelope, separators=(",", ":")).encode(),
             id=uuid.uuid5(_IDS, event.event_id),
         )
-
-    def _check(self, new: Sequence[tuple[str, Event]], expected: Mapping[str, int]) -> None:
-        for stream in {stream for stream, _ in new}:
-            if (wanted := expected.get(stream)) is None:
-                continue
-            revision = self._mirror.revision(stream)
-            if revision != wanted:
-                raise WrongRevision(
-                    f"stream {stream} is at revision {revision}, not at {wanted}",
-                    hint="Read it again and decide anew",
-                )
 
     def _catch_up_if_there(self) -> None:
         try:
@@ -264,40 +293,31 @@ class EventStoreLog:
     def _catch_up(self) -> None:
         with self._lock:
             while True:
-                at = self._mirror.position()
-                page = self._read_server(at)
-                self._mirror.append([_decoded(event) for event in page])
+                page = self._next_page()
+                self._mirror.restore(_recorded(each) for each in page)
                 if len(page) < _PAGE:
                     return
 
-    def _read_server(self, at: int) -> list[Any]:
-        """A page from position `at`, the last that the mirror has, on."""
-        # One before too: proof that the mirror is this log's.
-        found = self._stream_page(self._stream, stream_position=max(at - 1, 0), limit=_PAGE + 1)
-        if not at and found and found[0].stream_position:
-            self._fill_anew(found[0].stream_position + 1)
-            stream, event = _decoded(found[0])
-            self._mirror.restore(
-                [
-                    Recorded(
-                        found[0].stream_position + 1,
-                        stream,
-                        self._mirror.revision(stream) + 1,
-                        event,
-                    )
-                ]
-            )
-            return list(found[1:])
-        if not at:
-            return list(found[:_PAGE])
-        last = self._mirror.read(newest_first=True, limit=1)
-        if not found or _decoded(found[0])[1].event_id != last[0].event.event_id:
-            raise LogError(
-                f"the mirror {self._mirror.path} is of another log than {self.address}, or ends"
-                " before what is left there",
-                hint="Stop JimBot and move the mirror away; it is filled anew",
-            )
-        return list(found[1:])
+    def _next_page(self) -> Sequence[Any]:
+        """What comes after the last event that the mirror has, a page at most."""
+        newest = self._mirror.read(newest_first=True, limit=1)
+        if not newest:
+            found = self._stream_page(self._stream, stream_position=0, limit=_PAGE)
+            if found and found[0].stream_position:
+                self._fill_anew(found[0].stream_position + 1)
+            return found
+        last = newest[0]
+        # That one too: proof that the mirror is this log's.
+        found = self._stream_page(self._stream, stream_position=last.position - 1, limit=_PAGE + 1)
+        if found and _recorded(found[0]).event.event_id == last.event.event_id:
+            return found[1:]
+        if self._mirror.position() != last.position:
+            return self._next_page()  # another process has brought it up to date, and scavenged
+        raise LogError(
+            f"the mirror {self._mirror.path} is of another log than {self.address}, or ends"
+            " before what is left there",
+            hint="Stop JimBot and move the mirror away; it is filled anew",
+        )
 
     def _call(self, ask: Callable[[Any], T]) -> T:
         with self._explained():
@@ -305,7 +325,7 @@ class EventStoreLog:
                 raise LogError(f"the event log at {self.address} is closed")
             with self._breaker.calling():
                 if self._connected is None:
-                    self._connected = self._esdb.EventStoreDBClient(uri=self._uri())
+                    self._connected = self._connect()
                 try:
                     return ask(self._connected)
                 except (self._errors.GrpcError, self._errors.DeadlineExceeded):
@@ -315,10 +335,25 @@ class EventStoreLog:
                         connected.close()
                     raise
 
-    def _uri(self) -> str:
-        user, password = self._login
-        scheme, rest = self.address.split("://", 1)
-        return f"{scheme}://{user}:{password}@{rest}" if user else self.address
+    def _connect(self) -> Any:
+        login = user, password = self._login
+        uri = self.address
+        if user:
+            scheme, rest = uri.split("://", 1)
+            uri = f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
+
+        class Client(self._esdb.EventStoreDBClient):  # type: ignore[misc, name-defined]
+            # esdbclient does not unquote what it finds in an address.
+            def construct_call_credentials(self, *_: str | None) -> Any:
+                return super().construct_call_credentials(*login)
+
+        try:
+            return Client(uri=uri)
+        except ValueError as error:
+            raise LogError(
+                f"no event log can be asked: {str(error).replace(uri, self.address)}",
+                hint="Mend `address`, `user` and `password` in the table's [stores.log]",
+            ) from None
 
     def _is_away(self, why: str) -> LogError:
         return LogError(
@@ -365,43 +400,63 @@ def _answers(
     return answers
 
 
-def _metadata(stream: str, event: Event, **more: int) -> bytes:
-    envelope = more | {
-        "stream": stream,
-        "event_id": event.event_id,
-        "source": event.source,
-        "timestamp": event.timestamp,
-        "version": event.version,
-        "priority": event.priority,
-    }
-    return json.dumps(envelope, separators=(",", ":")).encode()
+def _check(new: Sequence[Recorded], expected: Mapping[str, int]) -> None:
+    for entry in {it.stream: it for it in reversed(new)}.values():  # the first of each stream
+        wanted, revision = expected.get(entry.stream), entry.revision - 1
+        if wanted is not None and revision != wanted:
+            raise WrongRevision(
+                f"stream {entry.stream} is at revision {revision}, not at {wanted}",
+                hint="Read it again and decide anew",
+            )
 
 
-def _place(kept: Any) -> Recorded:
-    """An event of the second stream, where it was in the first."""
+def _parts(events: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Events in portions that the server takes at once."""
+    first = size = 0
+    for number, event in enumerate(events):
+        taken = len(event.data) + len(event.metadata) + 2 * len(event.type)
+        if size + taken > _APPEND_BYTES and number > first:
+            yield events[first:number]
+            first, size = number, 0
+        size += taken
+    if events:
+        yield events[first:]
+
+
+def _copied(last: Any) -> int:
+    """Up to which position what is kept has been copied, by the second stream's last event."""
+    copied = _envelope(last).get("copied")
+    return _recorded(last).position if copied is None else int(copied)
+
+
+def _envelope(found: Any) -> dict[str, Any]:
     try:
-        place = json.loads(kept.metadata)
-        position, revision = int(place["position"]), int(place["revision"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise LogError(
-            f"event {kept.stream_position} of {kept.stream_name} was not written by JimBot",
-            hint="Give JimBot streams of its own",
-        ) from error
-    stream, event = _decoded(kept)
+        envelope = json.loads(found.metadata)
+        if isinstance(envelope, dict):
+            return envelope
+    except ValueError:
+        pass
+    raise _foreign(found)
+
+
+def _recorded(found: Any) -> Recorded:
+    """An event of the server with its place; the revision is `NO_STREAM` where it is not told."""
+    envelope = _envelope(found)
+    try:
+        stream = envelope.pop("stream")
+        position = int(envelope.pop("position", found.stream_position + 1))
+        revision = int(envelope.pop("revision", NO_STREAM))
+        envelope.pop("copied", None)
+        packed = found.content_type == _PACKED
+        payload = packing.decode("" if packed else found.data, found.data if packed else None)
+        event = Event.model_construct(type=found.type, payload=payload, **envelope)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _foreign(found) from error
     return Recorded(position, stream, revision, event)
 
 
-def _decoded(found: Any) -> tuple[str, Event]:
-    try:
-        envelope = json.loads(found.metadata)
-        stream = envelope.pop("stream")
-        for place in ("position", "revision"):
-            envelope.pop(place, None)
-        packed = found.content_type == _PACKED
-        payload = packing.decode("" if packed else found.data, found.data if packed else None)
-        return stream, Event.model_construct(type=found.type, payload=payload, **envelope)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise LogError(
-            f"event {found.stream_position} of {found.stream_name} was not written by JimBot",
-            hint="Give JimBot a stream of its own",
-        ) from error
+def _foreign(found: Any) -> LogError:
+    return LogError(
+        f"event {found.stream_position} of {found.stream_name} was not written by JimBot",
+        hint="Give JimBot streams of its own",
+    )

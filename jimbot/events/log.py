@@ -1,7 +1,8 @@
 """What every event log can do, whichever engine keeps it.
 
 The log is the one source of truth: an event is true when it is in here, and everything else in
-JimBot can be rebuilt from it. Engines: `jimbot.events.sqlite` (embedded).
+JimBot can be rebuilt from it. Engines: `jimbot.events.sqlite` (embedded) and
+`jimbot.events.eventstore` (on a server).
 """
 
 from __future__ import annotations

@@ -162,9 +162,9 @@ class SQLiteEventLog:
         )
         return dict(self._file.rows(query, [json.dumps(list(event_ids))]))
 
-    def revision(self, stream: str) -> int:
-        """The revision of a stream's last event, scavenged or not; `NO_STREAM` for none."""
-        return int(self._file.rows(_REVISIONS, [json.dumps([stream])])[0][1])
+    def revisions(self, streams: Iterable[str]) -> dict[str, int]:
+        """The revisions of streams' last events, scavenged or not; `NO_STREAM` for none."""
+        return dict(self._file.rows(_REVISIONS, [json.dumps(list(streams))]))
 
     def position(self) -> int:
         return int(self._file.rows("SELECT coalesce(max(position), 0) FROM events")[0][0])
@@ -190,9 +190,10 @@ class SQLiteEventLog:
         rows = self._file.rows("SELECT revision, state FROM snapshots WHERE stream = ?", [stream])
         return Snapshot(stream, rows[0][0], json.loads(rows[0][1])) if rows else None
 
-    def scavenge(self, before: int, keep: Collection[str]) -> int:
+    def scavenge(self, before: int, keep: Collection[str], *, last: int | None = None) -> int:
+        """As every log's; what is at position `last` or beyond stays."""
         removed, after = 0, 0
-        last = self.position()
+        last = self.position() if last is None else last
         while True:
             # In small transactions, so that appends get their turn.
             with self._file.transaction() as writer:
@@ -208,22 +209,56 @@ class SQLiteEventLog:
                 return removed
             after = rows[-1][0]
 
-    def restore(self, rows: Sequence[Recorded]) -> None:
-        """Put events where they are in another log that this one mirrors, after all that is here.
+    def restore(self, rows: Iterable[Recorded]) -> None:
+        """Put events where they are in another log that this one mirrors; what comes before the
+        last one here is passed over.
+
+        A revision of `NO_STREAM` is not known and goes on from the stream's last. An event that is
+        here under an earlier position was scavenged there and sent again: it moves.
 
         Raises:
             LogError: nothing was stored.
         """
-        encoded = [packing.encode(entry.event) for entry in rows]
+        encoded = [(entry, packing.encode(entry.event)) for entry in rows]
+        if not encoded:
+            return
         with self._file.transaction() as writer:
-            _write(
-                writer,
-                [
-                    _row(entry.position, entry.stream, entry.revision, entry.event, *packed)
-                    for entry, packed in zip(rows, encoded, strict=True)
-                ],
-            )
-            _count(writer, Counter(entry.event.type for entry in rows))
+            (last,) = writer.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+            new = {it[0].event.event_id: it for it in encoded if it[0].position > last}
+            again = writer.execute(
+                "SELECT position, stream, revision, type FROM events"
+                " WHERE event_id IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(new))],
+            ).fetchall()
+            if again:
+                _remove(writer, again)
+            streams = json.dumps(list({entry.stream for entry, _ in new.values()}))
+            revisions = dict(writer.execute(_REVISIONS, [streams]))
+            placed = []
+            for entry, packed in sorted(new.values(), key=lambda it: it[0].position):
+                # Numbers that were not written down may differ from mirror to mirror.
+                revision = max(entry.revision, revisions[entry.stream] + 1)
+                revisions[entry.stream] = revision
+                placed.append(_row(entry.position, entry.stream, revision, entry.event, *packed))
+            _write(writer, placed)
+            _count(writer, Counter(entry.event.type for entry, _ in new.values()))
+
+    def ending(self, before: int, keep: Collection[str], *, last: int) -> list[Recorded]:
+        """The last events of their streams among those that `scavenge` would remove, without their
+        payloads."""
+        columns = _COLUMNS.replace("payload, packed", "'{}', NULL")
+        query = (
+            f"SELECT {columns} FROM events WHERE timestamp < ? AND position < ?"
+            " AND type NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM events"
+            " AS later WHERE later.stream = events.stream AND later.revision > events.revision)"
+            " ORDER BY position"
+        )
+        return self._recorded(query, [before, last, json.dumps(list(keep))])
+
+    def trim(self, revisions: Mapping[str, int]) -> None:
+        """Remember how far streams had come whose last events were scavenged elsewhere."""
+        with self._file.transaction() as writer:
+            _trim(writer, revisions.items())
 
     def last_before(self, time: int) -> int:
         """The position up to which every event happened before a time (ms); 0 for none."""
@@ -330,11 +365,7 @@ def _known_of_one(
 
 def _remove(writer: sqlite3.Connection, rows: Sequence[tuple[int, str, int, str]]) -> None:
     """Remove `(position, stream, revision, type)`; inside the caller's transaction."""
-    writer.executemany(
-        "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET"
-        " revision = max(revision, excluded.revision)",
-        [(stream, revision) for _, stream, revision, _ in rows],
-    )
+    _trim(writer, [(stream, revision) for _, stream, revision, _ in rows])
     writer.executemany("DELETE FROM events WHERE position = ?", [(row[0],) for row in rows])
     # Only streams whose last events are gone need to be remembered.
     writer.executemany(
@@ -343,6 +374,14 @@ def _remove(writer: sqlite3.Connection, rows: Sequence[tuple[int, str, int, str]
         [(stream,) for stream in {row[1] for row in rows}],
     )
     _count(writer, {kind: -n for kind, n in Counter(row[3] for row in rows).items()})
+
+
+def _trim(writer: sqlite3.Connection, revisions: Iterable[tuple[str, int]]) -> None:
+    writer.executemany(
+        "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (stream) DO UPDATE SET"
+        " revision = max(revision, excluded.revision)",
+        revisions,
+    )
 
 
 def _count(writer: sqlite3.Connection, counts: Mapping[str, int]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from jimbot.events.event import Event
 from jimbot.events.log import Appended, EventLog, LogError
@@ -26,9 +27,13 @@ _RETRY_FIRST_S = 0.2
 _RETRY_LIMIT_S = 2.0
 _DRAIN_S = 1.0
 _SLOW_S = 5.0
+# A log that is there has told its position long before.
+_FIRST_ANSWER_S = 1.0
 # Of a game that is kept action by action, what the log of mcp tells: thousands of others an hour
 # leave their summary in the event log alone.
 _MILESTONES = frozenset({GAME_STARTED, GAME_FINISHED, GAME_ABANDONED})
+
+_T = TypeVar("_T")
 
 
 class Submission:
@@ -56,8 +61,11 @@ class Committer:
     """Appends submissions to `log` in the order they came, in groups, one group at a time.
 
     A group that the log does not take is tried again until it does: so order is kept, and nothing
-    that was submitted is dropped while this process lives. An async context manager; it works
-    while entered.
+    that was submitted is dropped while this process lives. A log that is away from the start on is
+    waited for likewise. An async context manager; it works while entered.
+
+    Attributes:
+        position: of the log's last event; 0 as long as it has not told.
     """
 
     def __init__(self, log: EventLog, metrics: Metrics) -> None:
@@ -71,11 +79,15 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
         self._append_began: float | None = None
         self._failure: LogError | None = None
-        self.position = log.position()
-        metrics.log_position.set(self.position)
+        self._first_answer = asyncio.Event()
+        self._reached = False
+        self._when_reached: list[Callable[[int], None]] = []
+        self.position = 0
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._work())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._first_answer.wait(), _FIRST_ANSWER_S)
         return self
 
     async def __aexit__(
@@ -97,6 +109,23 @@ class Committer:
         """
         assert self._task is not None
         await asyncio.wait({self._task})
+
+    @property
+    def reached(self) -> bool:
+        """Whether the log has told its position."""
+        return self._reached
+
+    @property
+    def bound(self) -> int:
+        """What no position in the log is beyond; the largest number as long as that is unknown."""
+        return self.position if self._reached else sys.maxsize
+
+    def when_reached(self, tell: Callable[[int], None]) -> None:
+        """Call `tell` with the log's position, once that is known and before more is stored."""
+        if self._reached:
+            tell(self.position)
+        else:
+            self._when_reached.append(tell)
 
     def submit(self, submission: Submission) -> None:
         self._waiting.append(submission)
@@ -120,9 +149,16 @@ class Committer:
                 reason=f"a write to the log has not finished for {running_s:.0f} s",
                 hint="Look at what else uses the disk, and at its health: dmesg, smartctl",
             )
+        if not self._reached:
+            return Health(
+                status="warn",
+                reason="the event log has not told its position yet",
+                hint="A mirror that is filled anew takes some minutes; else see the log's server",
+            )
         return Health(status="ok")
 
     async def _work(self) -> None:
+        self._reach(await self._until_answered(self._ask_position))
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -139,13 +175,13 @@ class Committer:
         return group
 
     async def _commit(self, group: list[Submission]) -> None:
-        results = await self._append_until_taken(group)
+        items = [(stream_of(event), event) for one in group for event in one.events]
+        results = await self._until_answered(lambda: self._append(items), group)
         new = [one.position for one in results if not one.duplicate]
         self._metrics.acknowledged.inc(len(results))
         self._metrics.duplicates.inc(len(results) - len(new))
         if new:
-            self.position = new[-1]
-            self._metrics.log_position.set(self.position)
+            self._move(new[-1])
         start, now = 0, time.monotonic()
         for one in group:
             mine = results[start : start + len(one.events)]
@@ -156,14 +192,25 @@ class Committer:
                 if event.type in _MILESTONES and not where.duplicate:
                     _tell(event, where.position)
 
-    async def _append_until_taken(self, group: list[Submission]) -> list[Appended]:
-        items = [(stream_of(event), event) for one in group for event in one.events]
+    def _reach(self, position: int) -> None:
+        self._move(position)
+        self._reached = True
+        for tell in self._when_reached:
+            tell(position)
+
+    def _move(self, position: int) -> None:
+        self.position = position
+        self._metrics.log_position.set(position)
+
+    async def _until_answered(
+        self, ask: Callable[[], Awaitable[_T]], group: Sequence[Submission] = ()
+    ) -> _T:
+        """Ask the log again and again; who waits, of `group` and behind it, is told of failures."""
         retry_s = _RETRY_FIRST_S
         while True:
             try:
-                results = await self._append(items)
+                answer = await ask()
             except LogError as error:
-                self._metrics.append_failures.inc()
                 if self._failure is None:
                     _log.error("the log does not take events: %s", error)
                 self._failure = error
@@ -171,17 +218,25 @@ class Committer:
                 if self._failure is not None:
                     _log.info("the log takes events again")
                     self._failure = None
-                return results
+                return answer
+            finally:
+                self._first_answer.set()
             for one in (*group, *self._waiting):
                 one.unavailable(self._failure)
             await asyncio.sleep(retry_s)
             retry_s = min(retry_s * 2, _RETRY_LIMIT_S)
+
+    async def _ask_position(self) -> int:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._log.position)
 
     async def _append(self, items: list[tuple[str, Event]]) -> list[Appended]:
         loop = asyncio.get_running_loop()
         self._append_began = began = time.monotonic()
         try:
             return await loop.run_in_executor(self._thread, self._log.append, items)
+        except LogError:
+            self._metrics.append_failures.inc()
+            raise
         finally:
             self._append_began = None
             self._metrics.append_seconds.observe(time.monotonic() - began)

@@ -187,7 +187,7 @@ class EventServer:
 
     def enter(self, connection: _Connection, hello: Hello) -> tuple[Session, bool]:
         """Open a session on a connection; an older connection of the session is closed."""
-        session, known = self.sessions.open(hello.client, hello.session, self._committer.position)
+        session, known = self.sessions.open(hello.client, hello.session, self._committer.bound)
         older = self._speaking.get(session.id)
         if older is not None and older is not connection:
             older.end()
@@ -208,7 +208,9 @@ class EventServer:
         return self._total.taken
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.sessions.take_up, self._committer.log)
+        log = self._committer.log if self._committer.reached else None
+        await asyncio.to_thread(self.sessions.take_up, log)
+        self._committer.when_reached(self.sessions.bound)
         shared = self._outside is not None and self._outside.address in ("0.0.0.0", "::")
         inside = self._sockets.listen("127.0.0.1", self._port, shared=shared)
         self._servers.append(await self._serve(inside))
@@ -546,7 +548,7 @@ class _Connection:
         assert self._session is not None
         self._unsubscribe()
         if wish.after is not None:
-            self._session.cursor = min(wish.after, self._committer.position)
+            self._session.cursor = min(wish.after, self._committer.bound)
         self._metrics.subscriptions.inc()
         self._publishing = asyncio.create_task(self._publish(self._session, wish.types))
 

@@ -61,6 +61,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; then acknowledge what was committed, and stop.
 
+    Where the log's server is away it is waited for: health says so, and nothing is acknowledged.
+
     Args:
         policy: makes the policy that decides.
         adviser: asked when that is unsure.

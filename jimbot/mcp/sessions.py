@@ -5,6 +5,7 @@ restarts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -90,25 +91,31 @@ class Sessions:
         session.connection += 1
         return session, known
 
-    def take_up(self, log: EventLog) -> None:
-        """Remember those that an earlier server kept, as far as they fit the log, which may be
-        another by now."""
+    def take_up(self, log: EventLog | None) -> None:
+        """Remember those that an earlier server kept. What was acknowledged last is forgotten where
+        it is not in the log, which may be another by now, or cannot be asked (None)."""
         if self._file is None:
             return
         try:
             kept = [Session.of(state) for state in json.loads(self._file.read_bytes())]
-            stored = log.contains([it.last_event_id for it in kept if it.last_event_id])
-            position = log.position()
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError, LogError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("sessions are begun anew: %s cannot be used: %s", self._file, error)
             return
+        stored: set[str] = set()
+        if log is not None:
+            with contextlib.suppress(LogError):
+                stored = log.contains([it.last_event_id for it in kept if it.last_event_id])
         for session in kept:
             if session.last_event_id not in stored:
                 session.last_event_id = None
-            session.cursor = min(session.cursor, position)
             self._sessions[session.id] = session
+
+    def bound(self, position: int) -> None:
+        """Let no session be beyond the log's end."""
+        for session in self._sessions.values():
+            session.cursor = min(session.cursor, position)
 
     async def keep(self) -> None:
         """Write the newest down, if there is news of them."""

@@ -38,8 +38,9 @@ def eventstore() -> Iterator[EventStoreServer]:
 
 
 @pytest.fixture(params=["sqlite", "eventstore"])
-def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens the same log each time; all are closed at the end. An engine is one more parameter.
+def new_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Open]]:
+    """Makes the place of one log, and returns what opens that log each time; all are closed at the
+    end. An engine is one more parameter.
 
     EventStoreDB is the one at JIMBOT_TEST_EVENTSTORE, else a server of our own.
     """
@@ -51,24 +52,34 @@ def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
             address = f"esdb://127.0.0.1:{port}?tls=false"
         from jimbot.events.eventstore import EventStoreLog
 
-        stream = f"jimbot-test-{uuid.uuid4().hex}"
-
-        def engine(read_only: bool) -> EventLog:
+        def engine(name: str, read_only: bool) -> EventLog:
             # Each with a mirror of its own, as on machines of their own.
             mirror = tmp_path / f"mirror-{len(opened)}.sqlite"
+            stream = f"jimbot-test-{name}"
             return EventStoreLog(mirror, address, read_only=read_only, stream=stream)
     else:
 
-        def engine(read_only: bool) -> EventLog:
-            return SQLiteEventLog(tmp_path / "log.sqlite", read_only=read_only)
+        def engine(name: str, read_only: bool) -> EventLog:
+            return SQLiteEventLog(tmp_path / f"{name}.sqlite", read_only=read_only)
 
-    def open_one(*, read_only: bool = False) -> EventLog:
-        opened.append(engine(read_only))
-        return opened[-1]
+    def place() -> Open:
+        name = uuid.uuid4().hex
 
-    yield open_one
+        def open_one(*, read_only: bool = False) -> EventLog:
+            opened.append(engine(name, read_only))
+            return opened[-1]
+
+        return open_one
+
+    yield place
     for log in opened:
         log.close()
+
+
+@pytest.fixture
+def open_log(new_log: Callable[[], Open]) -> Open:
+    """Opens the same log each time."""
+    return new_log()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
@@ -17,6 +18,7 @@ from google.protobuf import any_pb2
 
 _ANY = -2  # whatever the stream's revision
 _EXISTS = -3
+_MAX_APPEND = 1 << 20  # bytes, as the server has it unless it is told otherwise
 
 
 class _Stored(NamedTuple):
@@ -27,18 +29,42 @@ class _Stored(NamedTuple):
     data: bytes
 
 
-class EventStoreServer(streams_pb2_grpc.StreamsServicer):
-    """Listens on 127.0.0.1:`port`. Of every `lose_every` answers to an append, one is lost."""
+class _Called(NamedTuple):
+    """A call: its name, and what it says of who calls (empty where nothing)."""
 
-    def __init__(self) -> None:
+    name: str
+    authorization: str
+
+
+class EventStoreServer(streams_pb2_grpc.StreamsServicer, grpc.ServerInterceptor):
+    """Listens on 127.0.0.1:`port`. Of every `lose_every` answers to an append, one is lost.
+
+    Args:
+        tls: the files of a certificate and its key; without them the connection is plain.
+    """
+
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         self.streams: dict[str, list[_Stored]] = {}
         self.lose_every = 0
         self.appends = 0
+        self.calls: list[_Called] = []
         self._lock = threading.Lock()
-        self._server = grpc.server(futures.ThreadPoolExecutor(8))
+        self._server = grpc.server(futures.ThreadPoolExecutor(8), interceptors=[self])
         streams_pb2_grpc.add_StreamsServicer_to_server(self, self._server)
-        self.port: int = self._server.add_insecure_port("127.0.0.1:0")
+        at = "127.0.0.1:0"
+        if tls is None:
+            self.port: int = self._server.add_insecure_port(at)
+        else:
+            certificate, key = (file.read_bytes() for file in tls)
+            credentials = grpc.ssl_server_credentials([(key, certificate)])
+            self.port = self._server.add_secure_port(at, credentials)
         self._server.start()
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        said = dict(handler_call_details.invocation_metadata)
+        name = handler_call_details.method.rpartition("/")[2]
+        self.calls.append(_Called(name, said.get("authorization", "")))
+        return continuation(handler_call_details)
 
     def close(self) -> None:
         self._server.stop(None).wait(5)
@@ -49,7 +75,12 @@ class EventStoreServer(streams_pb2_grpc.StreamsServicer):
         wanted = {"no_stream": -1, "any": _ANY, "stream_exists": _EXISTS}.get(
             options.WhichOneof("expected_stream_revision"), options.revision
         )
-        at = self._store(name, wanted, [request.proposed_message for request in requests])
+        messages = [request.proposed_message for request in requests]
+        if _size(messages) > _MAX_APPEND:
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"Maximum Append Size of {_MAX_APPEND} Exceeded."
+            )
+        at = self._store(name, wanted, messages)
         self._maybe_lose(context)
         if at is None:
             return streams_pb2.AppendResp(
@@ -75,9 +106,16 @@ class EventStoreServer(streams_pb2_grpc.StreamsServicer):
             wanted = {"no_stream": -1, "any": _ANY, "stream_exists": _EXISTS}.get(
                 options.WhichOneof("expected_stream_position"), options.stream_position
             )
-            at = self._store(name, wanted, list(request.proposed_messages))
-            self._maybe_lose(context)
             response = streams_pb2.BatchAppendResp(correlation_id=request.correlation_id)
+            messages = list(request.proposed_messages)
+            if _size(messages) > _MAX_APPEND:
+                large = any_pb2.Any()
+                large.Pack(shared_pb2.MaximumAppendSizeExceeded(maxAppendSize=_MAX_APPEND))
+                response.error.CopyFrom(status_pb2.Status(message="large", details=large))
+                yield response
+                continue
+            at = self._store(name, wanted, messages)
+            self._maybe_lose(context)
             if at is None:
                 wrong = shared_pb2.WrongExpectedVersion()
                 if self.streams.get(name):
@@ -165,3 +203,10 @@ class EventStoreServer(streams_pb2_grpc.StreamsServicer):
     def _maybe_lose(self, context: grpc.ServicerContext) -> None:
         if self.lose_every and self.appends % self.lose_every == 0:
             context.abort(grpc.StatusCode.UNAVAILABLE, "on purpose, after it was stored")
+
+
+def _size(messages: list[Any]) -> int:
+    """What an append counts as, in bytes."""
+    return sum(
+        len(one.data) + len(one.custom_metadata) + 2 * len(one.metadata["type"]) for one in messages
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from jimbot.appliance import Home
 from jimbot.events import Event, LogError, open_log
+from jimbot.security import authority
 from tests.events.conftest import heartbeat
 from tests.proxy import Mode, Proxy
 
@@ -192,6 +194,92 @@ def test_large_payloads_travel_and_lie_compressed(
     log = opened(tmp_path, eventstore.port)
     assert log.read()[1].event == large
     log.close()
+
+
+def test_one_event_goes_by_append_and_several_by_batch_append(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    log = opened(tmp_path, eventstore.port)
+    log.append([("s", heartbeat("1"))])
+    log.append([("s", heartbeat("2")), ("s", heartbeat("3"))])
+    assert [call.name for call in eventstore.calls if call.name != "Read"] == [
+        "Append",
+        "BatchAppend",
+    ]
+    log.close()
+
+
+def test_more_than_the_server_takes_at_once_is_stored_in_parts(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    """As mcp's groups get when clients come back with all that an outage kept from them."""
+    log = opened(tmp_path, eventstore.port, timeout_s=5)
+    log.append([(f"s{n % 7}", finished(n, 1)) for n in range(8000)])
+    log.append([("s0", heartbeat("last"))])
+    assert eventstore.appends > 2
+    assert log.scavenge(2, {"GAME_FINISHED"}) == 0
+    left = log.read(limit=9000)
+    assert [it.event.event_id for it in left] == [*(f"f{n}" for n in range(8000)), "last"]
+    log.close()
+    (tmp_path / "mirror.sqlite").unlink()
+    log = opened(tmp_path, eventstore.port, timeout_s=5)
+    assert log.read(limit=9000) == left
+    log.close()
+
+
+@pytest.mark.parametrize("password", ["a/b+c=", "#1?x@y:z%2Fé &"])
+def test_every_password_arrives_as_it_is(tmp_path: Path, password: str) -> None:
+    files = authority.init(tmp_path / "tls", ["localhost"])
+    server = EventStoreServer((files.server, files.server_key))
+    log = EventStoreLog(
+        tmp_path / "mirror.sqlite",
+        f"esdb://localhost:{server.port}?tls=true&tlsCaFile={files.ca}",
+        user="mcp@home",
+        password=password,
+    )
+    log.append([("s", heartbeat("1"))])
+    log.append([("s", heartbeat("2").model_copy(update={"timestamp": 1})), ("s", heartbeat("3"))])
+    log.scavenge(5, set())
+    wanted = "Basic " + base64.b64encode(f"mcp@home:{password}".encode()).decode()
+    assert {call.name for call in server.calls} == {"Append", "BatchAppend", "Read"}
+    assert {call.authorization for call in server.calls} == {wanted}
+    log.close()
+    server.close()
+
+
+def test_a_login_that_is_missing_is_said_without_the_password(tmp_path: Path) -> None:
+    for user, password in (("", ""), ("mcp", ""), ("", "secret")):
+        log = EventStoreLog(
+            tmp_path / "mirror.sqlite", "esdb://127.0.0.1:1", user=user, password=password
+        )
+        with pytest.raises(LogError, match=r"password are required.*\[stores.log\]") as caught:
+            log.position()
+        assert "secret" not in str(caught.value)
+        log.close()
+
+
+def test_events_from_before_revisions_were_told_are_numbered_as_they_come(
+    tmp_path: Path, eventstore: EventStoreServer
+) -> None:
+    log = opened(tmp_path, eventstore.port)
+    log.append([("s", heartbeat(f"{n}").model_copy(update={"timestamp": n})) for n in range(6)])
+    old = []
+    for each in eventstore.streams["jimbot"]:
+        told = json.loads(each.metadata)
+        assert told.pop("revision") == len(old)
+        old.append(each._replace(metadata=json.dumps(told).encode()))
+    eventstore.streams["jimbot"] = old
+    log.scavenge(3, set())
+    # A mirror that is filled now has no way to know.
+    later = opened(tmp_path / "later", eventstore.port)
+    assert [(it.position, it.revision) for it in later.read()] == [(4, 0), (5, 1), (6, 2)]
+    # Both go on, and meet again at what is told.
+    later.append([("s", heartbeat("6"))])
+    assert log.read_stream("s")[-1].revision == 6
+    log.append([("s", heartbeat("7"))])
+    for each in (log, later):
+        assert each.read_stream("s")[-1].revision == 7
+        each.close()
 
 
 def finished(number: int, time: int) -> Event:

@@ -1,4 +1,4 @@
-"""What every engine of the event log must do; see ENGINES in conftest.py."""
+"""What every engine of the event log must do; conftest.py opens them."""
 
 from __future__ import annotations
 

@@ -1,18 +1,22 @@
-"""What scavenging leaves: summaries, numbers that go on, and no trace in the counts."""
+"""What scavenging leaves: summaries, numbers that go on, and no trace in the counts; on every
+engine. Further down, what SQLite's file looks like then.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jimbot.events import Event, LogError, packing
+from jimbot.events import Event, EventLog, LogError, packing
 from jimbot.events.sqlite import _FIRST, KIND, SQLiteEventLog
+from tests.events.conftest import Open
 
 KEPT = ("GAME_FINISHED",)
 
@@ -23,12 +27,11 @@ def event(number: int, kind: str = "GAME_ACTION", *, at: int = 0) -> Event:
     )
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> SQLiteEventLog:
-    return SQLiteEventLog(tmp_path / "log.sqlite")
+def places(log: EventLog) -> list[tuple[int, str, int]]:
+    return [(it.position, it.stream, it.revision) for it in log.read()]
 
 
-def test_details_go_and_summaries_stay(log: SQLiteEventLog) -> None:
+def test_details_go_and_summaries_stay(log: EventLog) -> None:
     log.append([("g", event(n, at=n)) for n in range(10)])
     log.append([("g", event(10, "GAME_FINISHED", at=10)), ("h", event(11, at=99))])
     assert log.scavenge(50, KEPT) == 10
@@ -38,11 +41,10 @@ def test_details_go_and_summaries_stay(log: SQLiteEventLog) -> None:
     ]
     assert (log.count(), log.count(["GAME_ACTION"])) == (2, 1)
     assert log.scavenge(50, KEPT) == 0
-    log.close()
 
 
 def test_positions_and_revisions_are_never_given_out_again(
-    log: SQLiteEventLog, monkeypatch: pytest.MonkeyPatch
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jimbot.events.sqlite._SCAVENGED_AT_A_TIME", 2)
     log.append([("g", event(n)) for n in range(5)])
@@ -56,7 +58,57 @@ def test_positions_and_revisions_are_never_given_out_again(
     assert log.append([("g", event(9)), ("h", event(10))])[0].position == 10
     assert [r.revision for r in log.read_stream("g")] == [6, 7]
     assert [r.revision for r in log.read_stream("h")] == [2]
-    log.close()
+
+
+def test_a_stream_that_is_cut_in_its_middle_keeps_its_numbers(open_log: Open) -> None:
+    """Also for who opens the log only then: on a server, with a mirror that is filled anew."""
+    log = open_log()
+    log.append([("g", event(n, at=n)) for n in range(10)])
+    log.scavenge(6, KEPT)
+    left = [(n + 1, "g", n) for n in range(6, 10)]
+    assert places(log) == left
+    later = open_log()
+    assert places(later) == left
+    later.append([("g", event(10, at=10))])
+    assert places(later) == places(log) == [*left, (11, "g", 10)]
+
+
+def test_a_stream_of_which_nothing_is_left_goes_on(open_log: Open) -> None:
+    log = open_log()
+    log.append([("g", event(n, at=n)) for n in range(3)])
+    log.append([("h", event(3, KEPT[0], at=3)), ("h", event(4, at=4)), ("i", event(5, at=99))])
+    assert log.scavenge(50, KEPT) == 4
+    later = open_log()
+    assert places(later) == [(4, "h", 0), (6, "i", 0)]
+    later.append([(stream, event(6 + n, at=99)) for n, stream in enumerate("ghi")])
+    assert places(later)[2:] == [(7, "g", 3), (8, "h", 2), (9, "i", 1)]
+    # And once more: what is told of ends stands between what is kept.
+    later.append([("h", event(9, KEPT[0], at=99)), ("i", event(10, at=200))])
+    assert later.scavenge(150, KEPT) == 4
+    last = open_log()
+    assert places(last) == [(4, "h", 0), (10, "h", 3), (11, "i", 2)]
+    last.append([("g", event(11))])
+    assert places(last)[-1] == (12, "g", 4)
+
+
+def test_an_event_that_is_sent_again_after_it_was_scavenged_is_stored_again(
+    open_log: Open,
+) -> None:
+    log, other = open_log(), open_log()
+    log.append([("g", event(n, at=n)) for n in range(4)])
+    # What is behind a younger event goes too, though a server has it still.
+    log.append([("g", event(4, at=99)), ("g", event(5, at=5)), ("g", event(6, at=99))])
+    assert other.position() == 7
+    assert log.scavenge(50, KEPT) == 5
+    assert not log.contains(["id-1", "id-5"])
+    again = log.append([("g", event(5, at=99)), ("g", event(1, at=99))])
+    assert [(one.position, one.duplicate) for one in again] == [(8, False), (9, False)]
+    left = [(5, "g", 4), (7, "g", 6), (8, "g", 7), (9, "g", 8)]
+    assert places(log) == left
+    for reader in (other, open_log()):
+        assert reader.contains(["id-1", "id-5"]) == {"id-1", "id-5"}
+        assert places(reader)[-4:] == left
+        assert reader.count() == len(reader.read())
 
 
 @settings(
@@ -74,12 +126,12 @@ def test_positions_and_revisions_are_never_given_out_again(
     )
 )
 def test_any_order_of_appending_and_scavenging(
-    tmp_path: Path, steps: list[list[tuple[str, bool, int]] | int]
+    new_log: Callable[[], Open], steps: list[list[tuple[str, bool, int]] | int]
 ) -> None:
-    path = tmp_path / "any.sqlite"
-    path.unlink(missing_ok=True)
-    log = SQLiteEventLog(path)
+    open_log = new_log()
+    log = open_log()
     model: dict[int, tuple[str, int, str, int]] = {}
+    given_out: dict[int, tuple[str, int]] = {}
     position, revisions = 0, {"a": -1, "b": -1}
     for step in steps:
         if isinstance(step, int):
@@ -96,6 +148,7 @@ def test_any_order_of_appending_and_scavenging(
             revisions[stream] += 1
             kind = KEPT[0] if summary else "GAME_ACTION"
             model[position] = stream, revisions[stream], kind, at
+            given_out[position] = stream, revisions[stream]
             items.append((stream, event(position, kind, at=at)))
         log.append(items)
     found = {
@@ -105,6 +158,16 @@ def test_any_order_of_appending_and_scavenging(
     assert log.count() == len(model)
     assert log.count(KEPT) == sum(row[2] in KEPT for row in model.values())
     log.close()
+    # Who opens it now may find a little more, which a server has not cut off yet, at its place.
+    later = open_log()
+    seen = {it.position: (it.stream, it.revision) for it in later.read()}
+    assert model.keys() <= seen.keys()
+    assert seen.items() <= given_out.items()
+    later.append([(stream, event(position + n)) for n, stream in enumerate("ab", 1)])
+    assert places(later)[-2:] == [
+        (position + n, stream, revisions[stream] + 1) for n, stream in enumerate("ab", 1)
+    ]
+    later.close()
 
 
 def test_only_large_payloads_are_compressed_and_take_less(tmp_path: Path) -> None:
@@ -152,7 +215,7 @@ def test_a_log_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> Non
     SQLiteEventLog(path, read_only=True).close()
 
 
-def test_a_copy_is_whole_while_the_log_is_written(log: SQLiteEventLog, tmp_path: Path) -> None:
+def test_a_copy_is_whole_while_the_log_is_written(log: EventLog, tmp_path: Path) -> None:
     log.append([("s", event(n)) for n in range(100)])
     log.copy(tmp_path / "copy.sqlite")
     log.append([("s", event(100))])
@@ -168,8 +231,13 @@ _APPENDER = """
 import sys
 from pathlib import Path
 from jimbot.events import Event
+from jimbot.events.eventstore import EventStoreLog
 from jimbot.events.sqlite import SQLiteEventLog
-log = SQLiteEventLog(Path(sys.argv[1]))
+path, *server = sys.argv[1:]
+if server:
+    log = EventStoreLog(Path(path), server[0], stream=server[1])
+else:
+    log = SQLiteEventLog(Path(path))
 for n in range(300):
     log.append([("live", Event(type="ERROR", source="x", event_id=f"live-{n}", timestamp=10**12))])
 print(log.count(["ERROR"]))
@@ -177,12 +245,18 @@ print(log.count(["ERROR"]))
 
 
 def test_another_process_appends_while_this_one_scavenges(
-    log: SQLiteEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_log: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As `jimbot db retain` does beside mcp; on a server they share the mirror."""
     monkeypatch.setattr("jimbot.events.sqlite._SCAVENGED_AT_A_TIME", 50)
+    log = open_log()
     log.append([("g", event(n)) for n in range(5000)])
+    if isinstance(log, SQLiteEventLog):
+        where = [str(log.path)]
+    else:
+        where = [str(log._mirror.path), log.address, log._stream]  # type: ignore[attr-defined]
     child = subprocess.Popen(
-        [sys.executable, "-c", _APPENDER, str(log.path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _APPENDER, *where], stdout=subprocess.PIPE, text=True
     )
     removed = 0
     while child.poll() is None:
@@ -190,4 +264,4 @@ def test_another_process_appends_while_this_one_scavenges(
     removed += log.scavenge(1, KEPT)
     assert child.communicate(timeout=30)[0] == "300\n"
     assert (removed, log.count()) == (5000, 300)
-    log.close()
+    assert places(log) == places(open_log()) == [(5001 + n, "live", n) for n in range(300)]
