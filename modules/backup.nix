@@ -28,6 +28,10 @@ let
 
   # The repository, where it is a folder of this machine.
   local = lib.optionalString (lib.hasPrefix "/" cfg.backup.repository) cfg.backup.repository;
+  # Before it is made, or when it is lost, the command says so and not systemd.
+  writable = lib.optional (local != "") "-${local}";
+
+  install = lib.getExe' pkgs.coreutils "install";
 
   timer = hours: {
     wantedBy = [ "timers.target" ];
@@ -43,7 +47,6 @@ let
     description = "JimBot: ${description}";
     path = [ pkgs.restic ];
     environment = cfg.lib.environment // {
-      JIMBOT_BACKUP = cfg.backup.repository;
       # restic's, which otherwise is in a home that the unit does not see
       RESTIC_CACHE_DIR = "/var/cache/jimbot-backup";
     };
@@ -56,7 +59,6 @@ let
       StateDirectoryMode = "0700";
       CacheDirectory = "jimbot-backup";
       CacheDirectoryMode = "0700";
-      ReadWritePaths = lib.optional (local != "") local;
       Slice = "jimbot.slice";
       # What plays and trains goes first.
       CPUSchedulingPolicy = "batch";
@@ -77,15 +79,22 @@ let
   withRepository =
     unit:
     lib.recursiveUpdate unit {
+      # Where it is on a disk of its own, nothing goes to the folder that waits for that disk.
+      unitConfig.RequiresMountsFor = lib.optional (local != "") local;
       serviceConfig =
         readsServers
         // {
           LoadCredential = [ "backup:${toString cfg.secrets.backup}" ];
+          ReadWritePaths = writable;
         }
         // lib.optionalAttrs (cfg.secrets.backupEnvironment != null) {
           EnvironmentFile = cfg.secrets.backupEnvironment;
         };
     };
+
+  # The clock has several begin in the same minutes, in any order: they wait for each other.
+  inTurn =
+    description: command: withRepository (task description "${command} --wait ${toString (4 * 3600)}");
 
   needsRepository = {
     requires = [ "jimbot-backup-init.service" ];
@@ -109,34 +118,45 @@ in
         systemd = {
           services =
             lib.listToAttrs (
-              lib.imap0 (
-                position: kind:
+              map (
+                kind:
                 lib.nameValuePair "jimbot-backup-${kind}" (
-                  withRepository (task "${kind} backup" "backup run --kind ${kind}")
-                  // needsRepository
-                  // {
-                    # Two at midnight wait for each other, and find no lock.
-                    after = [
-                      "jimbot-backup-init.service"
-                    ] ++ map (other: "jimbot-backup-${other}.service") (lib.take position kinds);
-                  }
+                  inTurn "${kind} backup" "backup run --kind ${kind}" // needsRepository
                 )
               ) kinds
             )
             // {
               # The repository is made before the first backup goes into it.
-              jimbot-backup-init = lib.recursiveUpdate (withRepository (
-                task "repository of the backups" "backup init"
-              )) { serviceConfig.RemainAfterExit = true; };
+              jimbot-backup-init =
+                lib.recursiveUpdate (withRepository (task "repository of the backups" "backup init"))
+                  {
+                    serviceConfig = {
+                      RemainAfterExit = true;
+                      # As root, in a folder of anybody's.
+                      ExecStartPre = lib.optional (
+                        local != ""
+                      ) "+${install} -d -m 0700 -o ${identity.user} -g ${identity.user} ${local}";
+                    };
+                  };
               # Never by itself: `systemctl start jimbot-restore` stops the services, and puts the newest
               # backup that holds in the place of the home, which is kept under another name.
               jimbot-restore =
                 let
-                  units = map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.programs);
+                  units = map (name: "${cfg.lib.unitOf name}.service") (
+                    lib.attrNames (cfg.lib.programs // cfg.lib.servers)
+                  );
                 in
-                lib.recursiveUpdate (withRepository (task "coming back from the newest backup" "restore --yes")) {
+                lib.recursiveUpdate (inTurn "coming back from the newest backup" "restore --yes") {
                   conflicts = [ "jimbot.target" ];
-                  after = [ "jimbot.target" ] ++ units;
+                  # All have stopped before: a server would go on in the folder that is set aside.
+                  after =
+                    [
+                      "jimbot.target"
+                      "jimbot-init.service"
+                      "jimbot-drill.service"
+                    ]
+                    ++ units
+                    ++ map (kind: "jimbot-backup-${kind}.service") kinds;
                   serviceConfig = {
                     # It takes the home's place, which its owner may not.
                     User = "root";
@@ -146,12 +166,17 @@ in
                     PrivateUsers = false;
                     SystemCallFilter = [ "@system-service" ];
                     StateDirectory = "";
-                    ReadWritePaths = [ "/var/lib" ] ++ lib.optional (local != "") local;
-                    ExecStartPost = "${pkgs.coreutils}/bin/chown -R ${identity.user}:${identity.user} ${identity.home}";
+                    ReadWritePaths = [ "/var/lib" ] ++ writable;
+                    ExecStartPost = "${lib.getExe' pkgs.coreutils "chown"} -R ${identity.user}:${identity.user} ${identity.home}";
                   };
                 };
               jimbot-drill =
-                withRepository (task "restoring the newest backup to see that it can be" "drill")
+                lib.recursiveUpdate (inTurn "restoring the newest backup to see that it can be" "drill") (
+                  lib.optionalAttrs (table.stores.log.engine == "server") {
+                    # A log on a server is compared, and not started: 2 says that, each week.
+                    serviceConfig.SuccessExitStatus = 2;
+                  }
+                )
                 // needsRepository;
             };
           timers =
@@ -161,7 +186,6 @@ in
             // {
               jimbot-drill = timer table.maintenance.drill_hours;
             };
-          tmpfiles.rules = lib.optional (local != "") "d ${local} 0700 ${identity.user} ${identity.user} -";
         };
       })
     ]

@@ -58,7 +58,7 @@ let
     cmd = [ "forward" ] ++ wayOut ++ [ sockets ] ++ ports;
     inherit user;
     # It is asked for the health of the others, by this host's table.
-    environment = { inherit (cfg.lib.environment) JIMBOT_TABLE; };
+    environment = { inherit (cfg.lib.environment) JIMBOT_SERVICES JIMBOT_TABLE; };
     volumes = [
       "${cfg.tableFile}:${cfg.tableFile}:ro"
       "${sockets}:${sockets}"

@@ -7,6 +7,9 @@ let
   inherit (cfg.lib) identity servers;
   native = cfg.runtime == "native";
 
+  # In the home, where backups look for it.
+  dataOf = name: "${identity.home}/${table.backup.servers.${name}}";
+
   container =
     name: service:
     let
@@ -17,8 +20,7 @@ let
     in
     {
       image = cfg.lib.reference table.images service.image;
-      # In the home, where backups look for it.
-      volumes = [ "${identity.home}/${table.backup.servers.${name}}:${image.data}:U" ];
+      volumes = [ "${dataOf name}:${image.data}:U" ];
       environment = image.environment or { };
       cmd = map (lib.replaceStrings [ "{memory_mb}" ] [ (toString (builtins.floor own)) ]) (
         image.arguments or [ ]
@@ -50,12 +52,6 @@ in
       ) servers;
     };
 
-    systemd.tmpfiles.rules = lib.concatLists (
-      lib.mapAttrsToList (name: _: [
-        "d ${identity.home}/${table.backup.servers.${name}} 0700 root root -"
-      ]) servers
-    );
-
     systemd.services = lib.mapAttrs' (
       name: service:
       lib.nameValuePair "podman-jimbot-${name}" {
@@ -64,6 +60,9 @@ in
         partOf = [ "jimbot.target" ];
         startLimitIntervalSec = 0;
         inherit (cfg.lib) environment;
+        # podman makes no folder, and systemd-tmpfiles none as root in another user's. After a
+        # restore there may be none again. podman gives it to the image's user (`:U`).
+        preStart = "mkdir -p -m 0700 ${dataOf name}";
         serviceConfig = {
           inherit (cfg.lib.shares name) Slice OOMScoreAdjust;
           ExecStartPost = cfg.lib.gate name;

@@ -4,9 +4,9 @@ let
   cfg = config.services.jimbot;
   inherit (cfg) table;
 
-  onItsOwnDisk = lib.any (mount: mount != "/" && lib.hasPrefix mount cfg.backup.repository) (
-    lib.attrNames config.fileSystems
-  );
+  onItsOwnDisk = lib.any (
+    mount: mount != "/" && lib.hasPrefix "${mount}/" "${cfg.backup.repository}/"
+  ) (lib.attrNames config.fileSystems);
 in
 {
   config = lib.mkIf cfg.enable {
@@ -25,6 +25,9 @@ in
       ++
         lib.optional (cfg.secrets.claude == null)
           "services.jimbot: no key for Claude is given, so a local strategist answers. Set services.jimbot.secrets.claude."
+      ++
+        lib.optional (cfg.secrets.alertWebhooks != null && !(lib.elem "analytics" cfg.outbound))
+          "services.jimbot: alerts reach no webhook on another machine, as analytics may not speak to one. Add \"analytics\" to services.jimbot.outbound."
       ++ lib.optional (
         cfg.training.enable && !cfg.gpu.enable
       ) "services.jimbot: training runs without a GPU.";

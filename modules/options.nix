@@ -276,10 +276,11 @@ in
         programs = lib.filterAttrs (_: service: cfg.training.enable || service.group != "training") (
           appliance.programs cfg.runtime cfg.table
         );
-        # Others' servers: those of the stores that are kept by a server.
-        servers = lib.filterAttrs (name: _: cfg.stores.${appliance.storeOf cfg.table name} == "server") (
-          appliance.servers cfg.table
-        );
+        # Others' servers: those of the stores that are kept by a server, whether `stores` says so or
+        # `settings`.
+        servers = lib.filterAttrs (
+          name: _: cfg.table.stores.${appliance.storeOf cfg.table name}.engine == "server"
+        ) (appliance.servers cfg.table);
         unitOf =
           name:
           if cfg.table.services.${name} ? command && cfg.runtime == "native" then
@@ -292,7 +293,9 @@ in
           JIMBOT_PROFILE = cfg.profile;
           JIMBOT_ENVIRONMENT = cfg.environment;
           JIMBOT_LOG_LEVEL = cfg.environments.log_level;
-        };
+          # What has a unit here, in the table's names: the command asks for no other.
+          JIMBOT_SERVICES = lib.concatStringsSep "," (lib.attrNames (cfg.lib.programs // cfg.lib.servers));
+        } // lib.optionalAttrs cfg.backup.enable { JIMBOT_BACKUP = cfg.backup.repository; };
         # name of the credential → file, for each service that reads it.
         credentials = {
           claude = { inherit (cfg.secrets) claude; };

@@ -30,6 +30,10 @@ let
   # torch and what Ray runs of it write machine code while they run.
   writesCode = service: lib.elem "train" (table.images.${service.image}.extras or [ ]);
 
+  # Ray's driver finds the head by its processes, which are hidden from other user namespaces.
+  joinsRay = name: service: service.group == "training" && name != "ray-head";
+  processes = name: service: lib.optionalAttrs (joinsRay name service) { ProtectProc = "default"; };
+
   network =
     name:
     lib.optionalAttrs (!(lib.elem name cfg.outbound || (name == "mcp" && cfg.openFirewall))) {
@@ -64,14 +68,20 @@ let
         "network.target"
         "jimbot-init.service"
       ] ++ needs.after;
-      requires = [ "jimbot-init.service" ] ++ needs.requires;
-      inherit (needs) wants;
+      inherit (needs) requires;
+      # While a store's server is away its schema cannot be made, and all else starts degraded.
+      wants = [ "jimbot-init.service" ] ++ needs.wants;
+      # The head's sockets are in its private /tmp, so it is theirs as well.
+      unitConfig = lib.optionalAttrs (joinsRay name service) {
+        JoinsNamespaceOf = "jimbot-ray-head.service";
+      };
       inherit (cfg.lib) environment;
       # It is tried again for ever, with a growing delay; health and alerts tell of it.
       startLimitIntervalSec = 0;
       serviceConfig =
         common
         // devices service
+        // processes name service
         // network name
         // numa
         // cfg.lib.shares name
@@ -103,9 +113,9 @@ in
       pkgs.restic
     ];
     # So that the command line speaks of this host's appliance.
-    environment.sessionVariables = lib.mapAttrs (_: lib.mkDefault) {
-      inherit (cfg.lib.environment) JIMBOT_HOME JIMBOT_TABLE JIMBOT_ENVIRONMENT;
-    };
+    environment.sessionVariables = lib.mapAttrs (_: lib.mkDefault) (
+      removeAttrs cfg.lib.environment [ "JIMBOT_LOG_LEVEL" ]
+    );
 
     systemd = {
       # Before what mounts it or puts a folder into it.
@@ -125,16 +135,21 @@ in
             ] ++ map (name: "${cfg.lib.unitOf name}.service") (lib.attrNames cfg.lib.servers);
             partOf = [ "jimbot.target" ];
             inherit (cfg.lib) environment;
-            serviceConfig = common // {
-              Type = "oneshot";
-              RemainAfterExit = true;
-              Slice = "jimbot.slice";
-              PrivateDevices = true;
-              IPAddressDeny = "any";
-              IPAddressAllow = "localhost";
-              MemoryDenyWriteExecute = true;
-              ExecStart = "${cfg.lib.program} init-db";
-            };
+            startLimitIntervalSec = 0;
+            serviceConfig =
+              common
+              // cfg.lib.restarts
+              // {
+                Type = "oneshot";
+                Restart = "on-failure";
+                RemainAfterExit = true;
+                Slice = "jimbot.slice";
+                PrivateDevices = true;
+                IPAddressDeny = "any";
+                IPAddressAllow = "localhost";
+                MemoryDenyWriteExecute = true;
+                ExecStart = "${cfg.lib.program} init-db";
+              };
           };
         }
         // lib.mapAttrs' (name: service: lib.nameValuePair "jimbot-${name}" (unit name service)) programs

@@ -42,7 +42,6 @@
     package:
     lib.elem (lib.getName package) [
       "nvidia-x11"
-      "nvidia-settings"
       "nvidia-persistenced"
     ];
 
@@ -75,8 +74,8 @@
       backup = "/run/secrets/jimbot-backup";
       grafanaPassword = "/run/secrets/jimbot-grafana";
     };
-    # The graph and the series in servers; the log stays embedded until EventStoreDB's image is
-    # pinned: see docs/install.md.
+    # The graph and the series in servers. The log, of which they can be made again, is a file of
+    # JimBot's own; log = "server" keeps it in KurrentDB: see docs/install.md.
     stores = {
       graph = "server";
       series = "server";

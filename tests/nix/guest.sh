@@ -36,12 +36,19 @@ if ! services; then
     mkdir -p "/run/systemd/system/jimbot-$unit.service.d"
     printf '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\nExecStartPost=\n' >"/run/systemd/system/jimbot-$unit.service.d/asleep.conf"
   done
-  for unit in init retain; do
-    mkdir -p "/run/systemd/system/jimbot-$unit.service.d"
-    printf '[Service]\nExecStart=\nExecStart=/bin/true\n' >"/run/systemd/system/jimbot-$unit.service.d/done.conf"
-  done
-  systemctl daemon-reload
+  mkdir -p /run/systemd/system/jimbot-{init,retain}.service.d
+  printf '[Service]\nExecStart=\nExecStart=/bin/true\n' >/run/systemd/system/jimbot-retain.service.d/done.conf
+  printf '[Service]\nExecStart=\nExecStart=/bin/test -e /run/stores-are-there\n' >/run/systemd/system/jimbot-init.service.d/away.conf
 fi
+# Ray is not packed here. In its place the head leaves its number in /tmp, and the trainer looks for
+# that and for the process, as Ray's driver does.
+echo 'echo $$ >/tmp/head; exec sleep infinity' >/proof/ray-head.sh
+echo 'until [ -s /tmp/head ]; do sleep 1; done; sleep 1; cat "/proc/$(cat /tmp/head)/comm" >/tmp/seen; exec sleep infinity' >/proof/trainer.sh
+for unit in ray-head trainer; do
+  mkdir -p "/run/systemd/system/jimbot-$unit.service.d"
+  printf '[Service]\nExecStart=\nExecStart=/bin/bash /proof/%s.sh\nExecStartPost=\n' $unit >"/run/systemd/system/jimbot-$unit.service.d/instead.conf"
+done
+systemctl daemon-reload
 started=$SECONDS
 systemctl start jimbot.target --no-block
 for service in $SERVICES; do
@@ -53,6 +60,17 @@ if services; then
   same "jimbot health" 0 "$code"
   [ $code = 0 ] || echo "$health"
   for service in $SERVICES; do [ $code = 0 ] || journalctl -o cat -n 15 -u "jimbot-$service"; done
+fi
+tmp_of() { echo "/proc/$(show "jimbot-$1" MainPID)/root/tmp"; }
+seen() { [ -s "$(tmp_of trainer)/seen" ]; }
+soon 120 seen
+same "the trainer sees the head's sockets and process" sleep "$(cat "$(tmp_of trainer)/seen")"
+holds "no other service sees them" "in /tmp of mcp: $(ls "$(tmp_of mcp)")" test ! -e "$(tmp_of mcp)/head"
+if ! services; then
+  holds "all start while the stores' schemas cannot be made" "jimbot-init: $(show jimbot-init SubState)" test "$(show jimbot-init ActiveState)" != active
+  touch /run/stores-are-there
+  soon 120 active jimbot-init
+  holds "they are made once they can be" "restarts: $(show jimbot-init NRestarts)" active jimbot-init
 fi
 well() { ! services || $JIMBOT health $SERVICES >/dev/null; }
 
@@ -127,9 +145,12 @@ same "a game goes through the WebSocket into the log" 0 $?
 kill $served; tail -3 /tmp/play
 holds "it is in the log" "$(runuser -u jimbot -- $JIMBOT games list 2>&1 | tail -1)" \
   bash -c "runuser -u jimbot -- $JIMBOT games list 2>&1 | grep -q NIXVM"
-systemctl start jimbot-backup-weekly
-same "a weekly backup" success "$(show jimbot-backup-weekly Result)"
-[ "$(show jimbot-backup-weekly Result)" = success ] || journalctl -o cat -n 20 -u jimbot-backup-weekly
+# At midnight all begin at once.
+systemctl start jimbot-backup-{weekly,hourly,daily}
+for kind in weekly hourly daily; do
+  same "a $kind backup" success "$(show jimbot-backup-$kind Result)"
+  [ "$(show jimbot-backup-$kind Result)" = success ] || journalctl -o cat -n 20 -u jimbot-backup-$kind
+done
 systemctl start jimbot-drill
 same "a drill restores it" success "$(show jimbot-drill Result)"
 [ "$(show jimbot-drill Result)" = success ] || journalctl -o cat -n 20 -u jimbot-drill
@@ -160,7 +181,9 @@ fi
 same "forgetting went well" success "$(show jimbot-retain Result)"
 [ "$(show jimbot-retain Result)" = success ] || journalctl -o cat -n 20 -u jimbot-retain
 
-# A clean stop, in time. systemctl waits for the target alone, and not for what stops with it.
+# A clean stop, in time. systemctl waits for the target alone, and not for what stops with it. The
+# backups that midnight began run as the same user and are no part of it.
+systemctl stop 'jimbot-*.timer' jimbot-backup-{init,hourly,daily,weekly} jimbot-drill
 before=$SECONDS; systemctl stop jimbot.target
 gone() { ! pgrep -u jimbot >/dev/null; }
 soon 120 gone

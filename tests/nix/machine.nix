@@ -15,7 +15,6 @@ in
     environment = "development";
     profile = "ci";
     gpu.enable = false;
-    training.enable = false;
     settings = {
       services = lib.genAttrs [
         "mcp"

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from typing import Any
 
 import pytest
 
 from jimbot.appliance import Appliance
 from jimbot.operations import shares
+from scripts.lock import packages
 from tests.nix.lab import Lab, NixError
 
 Facts = dict[str, Any]
 NATIVE = ("mcp", "analytics", "claude", "ray-head", "trainer")
+
+
+def plain(lab: Lab, name: str) -> Facts:
+    """A host that says one thing: `plain` of standin/default.nix."""
+    facts: Facts = lab.evaluate(f"plain.{name}")
+    return facts
 
 
 def service(facts: Facts, name: str) -> dict[str, Any]:
@@ -77,8 +86,34 @@ def test_what_a_service_waits_for_is_ordered_before_it(
             assert f"jimbot-{other}.service" in unit["after"]
         for other in table.services[name].depends:
             assert f"jimbot-{other}.service" in unit["requires"]
+
+
+def test_a_store_s_server_that_is_away_stops_nothing(workstation: Facts) -> None:
+    """Schemas cannot be made then: that is tried again, and all else starts degraded."""
+    for name in NATIVE:
+        unit = workstation["services"][f"jimbot-{name}"]
         assert "podman-jimbot-memgraph.service" in unit["after"]
-        assert "podman-jimbot-memgraph.service" not in unit["requires"]  # it starts degraded
+        assert "jimbot-init.service" in unit["after"]
+        assert "jimbot-init.service" in unit["wants"]
+        assert not {"jimbot-init.service", "podman-jimbot-memgraph.service"} & set(unit["requires"])
+    init = workstation["services"]["jimbot-init"]
+    assert init["serviceConfig"]["Restart"] == "on-failure"
+    assert init["serviceConfig"]["RestartSec"] > 0
+    assert init["unitConfig"]["StartLimitIntervalSec"] == "0"
+
+
+def test_the_trainer_sees_the_ray_head_s_sockets_and_processes(workstation: Facts) -> None:
+    joins = {
+        name: workstation["services"][f"jimbot-{name}"]["unitConfig"].get("JoinsNamespaceOf")
+        for name in NATIVE
+    }
+    assert joins.pop("trainer") == "jimbot-ray-head.service"
+    assert set(joins.values()) == {None}
+    for name in ("ray-head", "trainer"):
+        assert service(workstation, f"jimbot-{name}")["PrivateTmp"] is True
+    seen = {name: service(workstation, f"jimbot-{name}")["ProtectProc"] for name in NATIVE}
+    assert seen.pop("trainer") == "default"
+    assert set(seen.values()) == {"invisible"}
 
 
 def test_the_trainer_dies_first_and_the_stores_last(workstation: Facts) -> None:
@@ -130,7 +165,7 @@ def test_secrets_are_handed_over_as_credentials_and_stay_out_of_the_store(
             assert not each.split(":", 1)[1].startswith("/nix/store")
 
 
-def test_the_clock_does_backups_drills_and_forgetting(workstation: Facts) -> None:
+def test_the_clock_does_backups_drills_and_forgetting(workstation: Facts, lab: Lab) -> None:
     found = {name: timer["OnCalendar"] for name, timer in workstation["timers"].items()}
     assert found == {
         "jimbot-backup-hourly": "*-*-* 00/1:00:00",
@@ -142,7 +177,53 @@ def test_the_clock_does_backups_drills_and_forgetting(workstation: Facts) -> Non
     assert all(timer["Persistent"] for timer in workstation["timers"].values())
     for kind in ("hourly", "daily", "weekly"):
         unit = service(workstation, f"jimbot-backup-{kind}")
-        assert unit["ExecStart"].endswith(f"/bin/jimbot backup run --kind {kind}")
+        assert f"/bin/jimbot backup run --kind {kind} " in unit["ExecStart"]
+    # A drill cannot start a log that a server keeps, and says so with 2.
+    assert "SuccessExitStatus" not in service(workstation, "jimbot-drill")
+    assert service(plain(lab, "elsewhere"), "jimbot-drill")["SuccessExitStatus"] == 2
+    # The clock has several begin in the same minutes.
+    for name in ("backup-hourly", "backup-daily", "backup-weekly", "drill", "restore"):
+        assert service(workstation, f"jimbot-{name}")["ExecStart"].endswith(" --wait 14400")
+
+
+def test_a_restore_begins_when_all_have_stopped(workstation: Facts, contained: Facts) -> None:
+    for facts in (workstation, contained):
+        unit = facts["services"]["jimbot-restore"]
+        assert unit["conflicts"] == ["jimbot.target"]
+        # Whatever keeps something in the home: our services, the stores' servers, their schemas.
+        running = {
+            f"{name}.service"
+            for name, other in facts["services"].items()
+            if "jimbot.target" in other["partOf"]
+        } - {"jimbot-outside.service", "podman-jimbot-network.service"}
+        assert "podman-jimbot-memgraph.service" in running
+        assert running <= set(unit["after"])
+
+
+def test_backups_go_to_their_disk_or_nowhere(workstation: Facts, lab: Lab) -> None:
+    needing = {"backup-init", "backup-hourly", "backup-daily", "backup-weekly", "drill", "restore"}
+    for name, unit in workstation["services"].items():
+        needs = name.removeprefix("jimbot-") in needing
+        disk = ["/var/backup/jimbot"] if needs else None
+        assert unit["unitConfig"].get("RequiresMountsFor") == disk
+        # With a dash: a folder that is not there yet does not keep the unit from starting.
+        written = [p for p in unit["serviceConfig"].get("ReadWritePaths", []) if "backup" in p]
+        assert written == (["-/var/backup/jimbot"] if needs else [])
+    # It is made where the disk is, not under the place that waits for it.
+    assert not [rule for rule in workstation["tmpfiles"] if "/var/backup" in rule]
+    (made,) = service(workstation, "jimbot-backup-init")["ExecStartPre"]
+    assert made.startswith("+/nix/store/")
+    assert made.endswith("/bin/install -d -m 0700 -o jimbot -g jimbot /var/backup/jimbot")
+
+    lost = "backups go to the disk of this machine"
+    assert not [each for each in workstation["warnings"] if lost in each]
+    assert [each for each in plain(lab, "beside")["warnings"] if f"{lost} (/var/backup2" in each]
+
+    elsewhere = plain(lab, "elsewhere")["services"]
+    for name in needing:
+        unit = elsewhere[f"jimbot-{name}"]
+        assert not unit["unitConfig"].get("RequiresMountsFor")
+        assert not unit["serviceConfig"].get("ExecStartPre")
 
 
 def test_the_journal_keeps_what_the_environment_says(workstation: Facts, table: Appliance) -> None:
@@ -161,6 +242,91 @@ def test_prometheus_asks_every_service_that_has_metrics(
     }
     assert asked == expected
     assert workstation["rules"]
+
+
+def test_grafana_shows_the_dashboards_on_this_machine_alone(
+    workstation: Facts, contained: Facts, lab: Lab
+) -> None:
+    found = workstation["grafana"]
+    assert found["listens"] == "127.0.0.1"
+    (source,) = found["sources"]
+    assert source["url"] == "http://127.0.0.1:9090"
+    # Its password is a credential, and in no file of the store.
+    assert found["credentials"] == ["admin-password:/run/secrets/jimbot-grafana"]
+    assert found["password"] == "$__file{/run/credentials/grafana.service/admin-password}"
+    files = list(lab.build("dashboards").glob("*.json"))
+    assert files
+    for file in files:
+        panels = json.loads(file.read_text())["panels"]
+        assert {panel["datasource"]["uid"] for panel in panels if "datasource" in panel} == {
+            source["uid"]
+        }
+    assert contained["grafana"] == {}  # no password is given there
+
+
+def test_the_gpu_s_driver_is_one_that_torch_runs_on(
+    workstation: Facts, contained: Facts, lab: Lab
+) -> None:
+    # CUDA 13 wants 580 or newer; NixOS 24.11's own is older.
+    (cuda,) = [row["version"] for row in packages() if row["name"] == "cuda-toolkit"]
+    assert cuda.split(".")[0] == "13"
+    for facts in (workstation, contained):
+        found = facts["nvidia"]
+        assert found["drivers"] == ["nvidia"]
+        assert int(found["version"].split(".")[0]) >= 580
+        assert found["open"]
+        assert found["modesetting"]
+        assert found["nvidiaPersistenced"]
+        assert found["toolkit"] == (facts is contained)
+    assert plain(lab, "outdated")["failed"] == [
+        "services.jimbot: torch needs NVIDIA's driver 580 or newer, hardware.nvidia.package is"
+        " 565.77. Leave that option out, name a newer one, or set services.jimbot.gpu.enable ="
+        " false."
+    ]
+
+
+def test_off_peak_hours_are_in_the_table_that_runs(workstation: Facts, lab: Lab) -> None:
+    path = workstation["services"]["jimbot-trainer"]["environment"]["JIMBOT_TABLE"]
+    assert path == str(lab.build("tables.workstation"))
+    with open(path, "rb") as file:
+        assert tomllib.load(file)["training"]["off_peak"] == ["22:00-07:00"]
+
+
+def test_settings_that_do_not_hold_do_not_build(lab: Lab) -> None:
+    with pytest.raises(NixError, match="port 8090 is used by analytics and claude"):
+        lab.build("tables.twice")
+
+
+def test_a_server_that_settings_name_runs_too(lab: Lab, table: Appliance) -> None:
+    facts = plain(lab, "settled")
+    assert set(facts["containers"]) == {"jimbot-memgraph"}
+    assert "podman-jimbot-memgraph.service" in facts["services"]["jimbot-mcp"]["after"]
+
+
+def test_webhooks_that_nothing_reaches_are_told(lab: Lab) -> None:
+    unreached = "alerts reach no webhook"
+    assert [each for each in plain(lab, "unheard")["warnings"] if unreached in each]
+    assert not [each for each in lab.evaluate("alerting")["warnings"] if unreached in each]
+
+
+def test_the_command_knows_what_runs_here(workstation: Facts, contained: Facts, lab: Lab) -> None:
+    stores = {"memgraph", "questdb"}
+    for facts, services in (
+        (workstation, {*NATIVE, *stores}),
+        (contained, {*NATIVE, "ray-worker", "memgraph"}),
+        (plain(lab, "untrained"), {"mcp", "analytics", "claude"}),
+    ):
+        shell = facts["shell"]
+        assert set(shell["JIMBOT_SERVICES"].split(",")) == services
+        assert shell["JIMBOT_BACKUP"] == "/var/backup/jimbot"
+        assert shell["JIMBOT_PROFILE"] == "workstation"
+        # A unit has them all, as a container has.
+        told = [unit["environment"] for unit in facts["services"].values()]
+        told += [row["environment"] for row in facts["containers"].values()]
+        for environment in told:
+            if "JIMBOT_HOME" in environment:
+                assert shell.items() <= environment.items()
+        assert shell["JIMBOT_SERVICES"] in {each.get("JIMBOT_SERVICES") for each in told}
 
 
 def test_servers_are_pinned_limited_and_on_loopback(workstation: Facts, table: Appliance) -> None:

@@ -181,7 +181,7 @@ def test_make_installs_nothing_where_the_shell_has_all(tmp_path: Path) -> None:
         text=True,
         check=True,
     ).stdout
-    for command in ("jimbot up", "python -m pytest", "ruff check", "mypy"):
+    for command in ("python -m jimbot up", "python -m pytest", "ruff check", "mypy"):
         assert f"/env/bin/{command}" in told
     assert "pip" not in told
 

@@ -61,6 +61,20 @@ let
     services.jimbot = settings;
   };
 
+  # A host of one thing more than JimBot as it stands.
+  plainWith =
+    module:
+    host {
+      imports = [ module ];
+      services.jimbot = {
+        enable = true;
+        secrets = {
+          claude = "/run/secrets/claude";
+          backup = "/run/secrets/backup";
+        };
+      };
+    };
+
   # What tests ask of a host, in one piece.
   facts = config: {
     inherit (config) warnings;
@@ -77,6 +91,9 @@ let
         requires
         wants
         wantedBy
+        partOf
+        conflicts
+        unitConfig
         environment
         serviceConfig
         ;
@@ -97,6 +114,21 @@ let
     journald = config.services.journald.extraConfig;
     tmpfiles = config.systemd.tmpfiles.rules;
     rules = config.services.prometheus.ruleFiles;
+    shell = lib.filterAttrs (name: _: lib.hasPrefix "JIMBOT" name) config.environment.sessionVariables;
+    nvidia = {
+      inherit (config.hardware.nvidia) open nvidiaPersistenced;
+      inherit (config.hardware.nvidia.package) version;
+      modesetting = config.hardware.nvidia.modesetting.enable;
+      drivers = config.services.xserver.videoDrivers;
+      toolkit = config.hardware.nvidia-container-toolkit.enable;
+    };
+    grafana = lib.optionalAttrs config.services.grafana.enable {
+      listens = config.services.grafana.settings.server.http_addr;
+      password = config.services.grafana.settings.security.admin_password;
+      credentials = config.systemd.services.grafana.serviceConfig.LoadCredential or [ ];
+      sources = config.services.grafana.provision.datasources.settings.datasources or [ ];
+      dashboards = config.services.grafana.provision.dashboards.settings.providers or [ ];
+    };
     scraped = map (job: (lib.head job.static_configs).targets) config.services.prometheus.scrapeConfigs;
   };
 in
@@ -136,6 +168,38 @@ jimbot
       outbound = [ "mcp" ];
     })
   );
+  plain = lib.mapAttrs (_: module: facts (plainWith module)) {
+    untrained.services.jimbot.training.enable = false;
+    settled.services.jimbot.settings.stores.graph.engine = "server";
+    unheard.services.jimbot.secrets.alertWebhooks = "/etc/webhooks";
+    beside = {
+      fileSystems."/var/backup" = {
+        device = "/dev/vdb";
+        fsType = "ext4";
+      };
+      services.jimbot.backup.repository = "/var/backup2/jimbot";
+    };
+    elsewhere.services.jimbot = {
+      backup.repository = "s3:https://s3.example.org/jimbot";
+      stores.log = "server";
+    };
+    outdated =
+      { config, ... }:
+      {
+        hardware.nvidia.package = config.boot.kernelPackages.nvidiaPackages.stable;
+      };
+  };
+  # Tables as `jimbot config check` lets them pass, or does not.
+  tables = {
+    workstation = jimbot.nixosConfigurations.workstation.config.services.jimbot.tableFile;
+    twice =
+      (plainWith { services.jimbot.settings.services.claude.ports.http = 8090; })
+      .services.jimbot.tableFile;
+  };
+  # What Grafana shows there.
+  dashboards = pkgs.runCommand "dashboards" { } ''
+    cp -r ${(lib.head jimbot.nixosConfigurations.workstation.config.services.grafana.provision.dashboards.settings.providers).options.path} $out
+  '';
   # What the NixOS VM tests do, as Python.
   scripts = lib.mapAttrs (_: check: builtins.unsafeDiscardStringContext check.testScript) (
     lib.filterAttrs (name: _: lib.hasPrefix "vm-" name) jimbot.checks.x86_64-linux
