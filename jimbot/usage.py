@@ -28,18 +28,22 @@ _MB = 1 << 20
 _NVIDIA_TIMEOUT_S = 5.0
 # What was published longer ago says nothing about now.
 _PUBLISHED_S = 30.0
+# systemd's control groups (version 2), and in which of them the NixOS module puts our units.
+_CGROUPS = Path("/sys/fs/cgroup")
+_SLICE = "jimbot.slice"
 
 
 class Usage(NamedTuple):
     """One service with the processes below it. `memory` counts a page that they share once.
 
-    `cpu_s` is processor time since its start; `gpu_memory` is None where no GPU can be asked.
+    `cpu_s` is processor time since its start; `gpu_memory` is None where no GPU can be asked, and
+    `restarts` where only the system counts them.
     """
 
     service: str
     pid: int
     started: float  # seconds since 1970
-    restarts: int
+    restarts: int | None
     processes: int
     memory: int  # bytes
     cpu_s: float
@@ -108,6 +112,14 @@ def expected(home: Home) -> list[str] | None:
     return list(run.services) if run else by_system(home) or None
 
 
+def profile(home: Home) -> str | None:
+    """The profile that what runs on a home was started with; None where nobody says."""
+    run = running(home)
+    if run:
+        return run.profile
+    return os.environ.get("JIMBOT_PROFILE") or None if by_system(home) else None
+
+
 def how_to_start() -> str:
     """What to do about a service that does not run here."""
     if os.environ.get(SERVICES):
@@ -136,14 +148,15 @@ def starting(appliance: Appliance, home: Home) -> set[str]:
 
 
 def of_services(home: Home, on_gpu: dict[int, int] | None = None) -> list[Usage]:
-    """What each running service uses; of containers what `jimbot up` has published last.
+    """What each running service uses; of containers what `jimbot up` has published last. Of the
+    system's containers nothing is known.
 
     Args:
         on_gpu: GPU memory (bytes) by pid, as `gpu_processes` tells it.
     """
     run = running(home)
     if run is None:
-        return []
+        return [it for name in by_system(home) if (it := _of_unit(name, on_gpu))]
     if run.runtime != "native":
         return published(home)
     found = []
@@ -287,6 +300,40 @@ def _of_tree(name: str, one: Process, on_gpu: dict[int, int] | None) -> Usage | 
     if on_gpu is not None:
         on_our_gpu = sum(on_gpu.get(member.pid, 0) for member in members)
     return Usage(name, *one, len(members), memory, cpu_s, on_our_gpu)
+
+
+def _of_unit(name: str, on_gpu: dict[int, int] | None) -> Usage | None:
+    """A service by the control group of its unit, which counts whatever it has begun.
+
+    Its memory is what cannot be taken back at once: files that the kernel keeps at hand are not
+    counted, though they are below the unit's limit.
+    """
+    group = next((_CGROUPS / _SLICE).glob(f"**/jimbot-{name}.service"), None)
+    if group is None:
+        return None
+    try:
+        pids = [int(line) for each in group.glob("**/cgroup.procs") for line in each.open()]
+        memory, cpu = _fields(group / "memory.stat"), _fields(group / "cpu.stat")
+        began = group.stat().st_ctime  # systemd makes it at each start
+    except (OSError, ValueError):  # it ends just now
+        return None
+    if not pids:
+        return None
+    return Usage(
+        service=name,
+        pid=pids[0],
+        started=began,
+        restarts=None,
+        processes=len(pids),
+        memory=memory["anon"] + memory["shmem"],
+        cpu_s=cpu["usage_usec"] / 1e6,
+        gpu_memory=None if on_gpu is None else sum(on_gpu.get(pid, 0) for pid in pids),
+    )
+
+
+def _fields(file: Path) -> dict[str, int]:
+    pairs = (line.split() for line in file.read_text().splitlines())
+    return {name: int(value) for name, value in pairs}
 
 
 def _memory(process: psutil.Process, *, alone: bool) -> int:

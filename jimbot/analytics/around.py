@@ -79,13 +79,14 @@ class Around:
     def _measure(self) -> Resources:
         gpus = usage.gpus()
         run = usage.running(self._home)
-        profile = run.profile if run else None
+        profile = usage.profile(self._home)
         found = usage.of_services(self._home, usage.gpu_processes() if gpus else None)
         together = [one.service for one in found]
         cores = self._rates.cores(found)
         by_name = {one.service: one for one in found}
         rows = self._appliance.services
-        names = [name for name in rows if name in by_name or (run and name in run.services)]
+        expected = usage.expected(self._home) or ()
+        names = [name for name in rows if name in by_name or name in expected]
         services = [
             Use(
                 name=name,
@@ -104,8 +105,8 @@ class Around:
         except OSError:
             used = size = None  # type: ignore[assignment]
         return Resources(
-            checked=run is not None,
-            reason="" if run else "No `jimbot up` runs on this home, so nothing was measured",
+            checked=run is not None or bool(found),
+            reason="" if run or found else _nothing(self._home),
             time=now_ms(),
             services=services,
             groups=self._groups(services),
@@ -201,3 +202,9 @@ def _gpu(each: usage.Gpu) -> Gpu:
 
 def _ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
+
+
+def _nothing(home: Home) -> str:
+    if usage.by_system(home):
+        return "The system's containers are not measured here: systemd-cgtop jimbot.slice"
+    return "No `jimbot up` runs on this home, so nothing was measured"

@@ -113,8 +113,7 @@ class Machine(Collector):
             page.set("jimbot_gpu_busy_ratio", gpu.busy, gpu.number)
             page.set("jimbot_gpu_temperature_celsius", gpu.temperature, gpu.number)
         services = usage.of_services(self._home, usage.gpu_processes() if gpus else None)
-        run = usage.running(self._home)
-        names, profile = [one.service for one in services], run.profile if run else None
+        names, profile = [one.service for one in services], usage.profile(self._home)
         for one in services:
             limit = usage.limit_bytes(self._appliance, one.service, names, profile)
             page.set("jimbot_service_memory_bytes", one.memory, one.service)

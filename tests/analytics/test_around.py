@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from jimbot import usage
 from jimbot.analytics.around import Around
 from jimbot.analytics.models import Backups, Costs, Resources, Services, ServiceState
 from jimbot.appliance import Appliance, Home
@@ -173,6 +174,23 @@ def test_memory_is_not_checked_without_a_run(appliance: Appliance, home: Home) -
     assert found.services == []
     assert all(group.used is None and group.limit > 0 for group in found.groups)
     assert found.disk_used is not None
+
+
+def test_memory_of_what_the_system_runs(
+    appliance: Appliance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JIMBOT_HOME", str(home.path))
+    monkeypatch.setenv("JIMBOT_SERVICES", "mcp,memgraph")
+    monkeypatch.setenv("JIMBOT_PROFILE", "ci")
+    assert "systemd-cgtop" in resources(appliance, home).reason
+    taken = usage.Usage("mcp", os.getpid(), 1.0, None, 1, 5 << 20, 2.0, None)
+    monkeypatch.setattr(usage, "of_services", lambda *_: [taken])
+    found = resources(appliance, home)
+    assert (found.checked, found.reason) == (True, "")
+    by_name = {one.name: one for one in found.services}
+    assert (by_name["mcp"].used, by_name["memgraph"].used) == (5 << 20, None)
+    scale = appliance.profiles["ci"].memory_scale
+    assert by_name["mcp"].limit == int(appliance.services["mcp"].memory_mb * scale) << 20
 
 
 def test_memory_of_services_and_of_their_groups(appliance: Appliance, home: Home) -> None:

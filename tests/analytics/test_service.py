@@ -104,9 +104,7 @@ def test_streams_are_limited(service: Service, home: Home) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stops_in_time_with_streams_open(
-    service: Service, home: Home, number: int
-) -> None:
+def test_stops_in_time_with_streams_open(service: Service, home: Home, number: int) -> None:
     add(home, [game()])
     with follow(service) as client, client.stream("GET", "/api/v1/stream") as response:
         next(events(response))

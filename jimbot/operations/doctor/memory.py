@@ -25,24 +25,23 @@ RELEASE_ORDER = ("ray-worker", "trainer", "ray-head", "claude", "analytics")
 
 def look(patient: Patient) -> Iterator[Finding]:
     yield from _machine(patient)
-    if patient.by_system:
+    found = usage.of_services(patient.home)
+    if patient.by_system and not found:
         yield Finding(
             check="memory",
             severity="warn",
-            seen="not checked here: what services take; the system holds them to their limits",
+            seen="not checked here: what containers take; the system holds them to their limits",
             hint="See: systemd-cgtop jimbot.slice",
         )
         return
-    if patient.running is None:
+    if patient.running is None and not found:
         yield Finding(
             check="memory", severity="unknown", seen="services not checked: none runs here"
         )
         return
     rules = patient.appliance.alerts.rules
     high, critical = rules["MemoryHigh"].above or 1.0, rules["MemoryCritical"].above or 1.0
-    found = usage.of_services(patient.home)
-    names = [one.service for one in found]
-    profile = patient.running.profile if patient.running else None
+    names, profile = [one.service for one in found], usage.profile(patient.home)
     for one in found:
         limit = usage.limit_bytes(patient.appliance, one.service, names, profile)
         share = one.memory / limit if limit else 0.0

@@ -293,6 +293,17 @@ def test_memory_that_the_system_holds_services_to_is_named_and_not_called_well(
     assert "systemd-cgtop" in found.hint
 
 
+def test_memory_of_services_that_the_system_runs(
+    patient: Patient, by_system: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_system("mcp")
+    limit = patient.appliance.services["mcp"].memory_mb * MB
+    taken = SimpleNamespace(service="mcp", memory=int(0.95 * limit))
+    monkeypatch.setattr(usage, "of_services", lambda *_: [taken])
+    over = the(memory.look(patient), "mcp takes")
+    assert (over.severity, over.mend) == ("fail", "systemctl restart '*jimbot-mcp.service'")
+
+
 def test_servers_whose_names_are_unknown_or_who_are_away(patient: Patient) -> None:
     stores_ = Stores(
         log=Engine(engine="server", address="esdb://no-such-host.invalid:2113"),
