@@ -2,13 +2,15 @@
 
 - projection: finished games a second from the log's form into the series and into the graph, in
   batches as a follower that is far behind reads them;
-- follow: events of the log a second, read from its file and folded: games as training leaves them,
-  one in `training.record_one_in` kept action by action;
+- follow: a log read from its file and folded: games as training leaves them, one in
+  `training.record_one_in` kept action by action. `_log_events_per_s` counts every event of the log,
+  most of which no projection reads; `_folded_events_per_s`, those that were folded;
 - series: how long questions of the dashboard take over the last quarter of a day and over
   everything, with a million points of one name;
 - history: the same over a year of ten million points, raw ones kept for a week;
 - graph: the advisor's questions with all games folded in (100,000 games are a million pairs),
   median and 95th percentile: `_new` right after the graph has changed, the others as they come;
+- edges: the same once mods' jokers have brought it to a million edges;
 - memory: what each store adds to the process, in MiB.
 """
 
@@ -114,7 +116,7 @@ def measure_follow(directory: Path, count: int) -> dict[str, float]:
     """What a projection that begins anew does with a log, as `Follower` reads it."""
     log = SQLiteEventLog(directory / "log.sqlite")
     events = write_log(log, count, load().training.record_one_in)
-    figures: dict[str, float] = {"follow_events": events}
+    figures: dict[str, float] = {"follow_log_events": events}
     series = SQLiteSeries(directory / "followed.sqlite")
     graph = CachedGraph(LadybugGraph(directory / "followed.ladybug"))
     seed(graph)
@@ -123,12 +125,14 @@ def measure_follow(directory: Path, count: int) -> dict[str, float]:
         ("graph", graph, knowledge, GRAPH_BATCH),
     ):
         began = time.perf_counter()
-        reached, head = 0, log.position()
+        reached, head, done = 0, log.position(), 0
         while reached < head:
             batch = log.read(after=reached, limit=size, types=room.TYPES)
             reached = batch[-1].position if len(batch) == size else head
-            room.fold(store, batch, position=reached)
-        figures[f"follow_{name}_events_per_s"] = events / (time.perf_counter() - began)
+            done += room.fold(store, batch, position=reached)
+        took = time.perf_counter() - began
+        figures[f"follow_{name}_log_events_per_s"] = events / took
+        figures[f"follow_{name}_folded_events_per_s"] = done / took
         store.close()
     log.close()
     return figures
@@ -231,12 +235,25 @@ def measure_history(path: Path, points: int) -> dict[str, float]:
     return figures
 
 
-def measure_graph(path: Path, count: int) -> dict[str, float]:
+def measure_graph(path: Path, count: int, edges: int) -> dict[str, float]:
     before = memory_mb()
     graph = CachedGraph(LadybugGraph(path))
     seed(graph)
     rate, slowest = folded(lambda batch: knowledge.fold(graph, batch), count, GRAPH_BATCH)
     figures = {"graph_projection_games_per_s": rate, "graph_slowest_batch_ms": slowest}
+    figures |= ask_graph(graph, "graph")
+    figures["graph_memory_mb"] = memory_mb() - before
+    if edges:
+        figures["edges"] = grow(graph, edges)
+        figures |= ask_graph(graph, "edges")
+        figures["edges_memory_mb"] = memory_mb() - before
+    graph.close()
+    figures["graph_file_mb"] = path.stat().st_size / (1 << 20)
+    return figures
+
+
+def ask_graph(graph: CachedGraph, prefix: str) -> dict[str, float]:
+    figures = {}
     rng = random.Random(3)
     keys = [joker.key for joker in catalogue.JOKERS]
 
@@ -257,13 +274,34 @@ def measure_graph(path: Path, count: int) -> dict[str, float]:
             began = time.perf_counter()
             ask()
             took.append((time.perf_counter() - began) * 1000)
-        figures[f"graph_{name}_new_p50_ms"] = statistics.median(took)
-        figures[f"graph_{name}_new_p95_ms"] = statistics.quantiles(took, n=20)[-1]
-        figures[f"graph_{name}_p50_ms"], figures[f"graph_{name}_p95_ms"] = timed(ask, 500)
-    figures["graph_memory_mb"] = memory_mb() - before
-    graph.close()
-    figures["graph_file_mb"] = path.stat().st_size / (1 << 20)
+        figures[f"{prefix}_{name}_new_p50_ms"] = statistics.median(took)
+        figures[f"{prefix}_{name}_new_p95_ms"] = statistics.quantiles(took, n=20)[-1]
+        figures[f"{prefix}_{name}_p50_ms"], figures[f"{prefix}_{name}_p95_ms"] = timed(ask, 500)
     return figures
+
+
+def grow(graph: CachedGraph, edges: int) -> int:
+    """Pair jokers of mods with all others until there are so many edges; how many there are."""
+    count = "MATCH ()-[e]->() RETURN count(e) AS count"
+    missing = edges - graph.run(count)[0]["count"]
+    rng = random.Random(5)
+    known = [joker.key for joker in catalogue.JOKERS]
+    while missing > 0:
+        modded = f"j_mod_{len(known)}"
+        rows = [
+            {"a": key, "b": modded, "games": (games := rng.randrange(1, 1000)), "wins": games // 5}
+            for key in known[:missing]
+        ]
+        with graph.transaction():
+            graph.run("CREATE (:Joker {key: $key, name: $key})", {"key": modded})
+            graph.run_rows(
+                "MATCH (a:Joker {key: row.a}), (b:Joker {key: row.b}) CREATE (a)-[:PAIRED"
+                " {games: row.games, wins: row.wins, confidence: 0.8 * row.wins / row.games}]->(b)",
+                rows,
+            )
+        known.append(modded)
+        missing -= len(rows)
+    return int(graph.run(count)[0]["count"])
 
 
 def main() -> None:
@@ -272,6 +310,7 @@ def main() -> None:
     parser.add_argument("--games", type=int, default=100_000)
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--history", type=int, default=10_000_000)
+    parser.add_argument("--edges", type=int, default=1_000_000)
     options = parser.parse_args()
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as directory:
@@ -283,7 +322,7 @@ def main() -> None:
         print("follow ...", file=sys.stderr)
         figures |= measure_follow(Path(directory), options.games)
         print("graph ...", file=sys.stderr)
-        figures |= measure_graph(Path(directory) / "graph.ladybug", options.games)
+        figures |= measure_graph(Path(directory) / "graph.ladybug", options.games, options.edges)
     if options.json:
         print(json.dumps(figures))
         return

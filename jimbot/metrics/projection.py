@@ -8,6 +8,7 @@
 |                    | game.best_hand       | chips of the best single hand |                     |
 |                    | game.actions         | actions taken                 |                     |
 |                    | game.duration_ms     | ms from first to last action  |                     |
+|                    | game.action_ms       | ms an action took, their mean |                     |
 | TRAINING_ITERATION | training.iteration   | its number                    | run                 |
 |                    | training.steps       | environment steps so far      |                     |
 |                    | training.games       | games finished in it          |                     |
@@ -142,6 +143,8 @@ def _game(entry: Recorded, game: GameFinished, into: Projected) -> None:
     into.points.append(Point("game.won", time, float(game.won), tags))
     for field in _OF_A_GAME:
         into.points.append(Point(f"game.{field}", time, float(getattr(game, field)), tags))
+    if game.actions:
+        into.points.append(Point("game.action_ms", time, game.duration_ms / game.actions, tags))
     into.games.append(
         GameRow(
             position=entry.position,

@@ -42,24 +42,43 @@ def games_per_hour(
     Where the first game of the window came later than its start, the time before does not count
     (JimBot was not running, or just began); but never less than ten seconds are counted.
     """
-    start = now - window
-    # Until just past now, so that a game that ends in this very millisecond counts.
-    minutes = store.range(
-        "game.finished", start=start, end=now + 1, step=MINUTE, how="count", tags=tags
+    games, span = _played(store, now, window, tags)
+    return games * HOUR / span
+
+
+class Throughput(NamedTuple):
+    """What was done over a window: games an hour, their actions a second, and the environment
+    steps a second that training's iterations reported, in the mean; None: they reported none.
+    """
+
+    games_per_hour: float
+    actions_per_s: float
+    steps_per_s: float | None
+
+
+def throughput(
+    store: SeriesStore,
+    now: int,
+    *,
+    window: int = HOUR,
+    tags: Tags | None = None,
+    run: str | None = None,
+) -> Throughput:
+    """How much was done over the last `window`; its beginning is that of `games_per_hour`.
+
+    Args:
+        tags: of the games: policy, deck, stake.
+        run: the only run of training.
+    """
+    start, end = now - window, now + 1
+    games, span = _played(store, now, window, tags)
+    actions = store.total("game.actions", start, end, "sum", tags=tags) or 0.0
+    runs = None if run is None else {"run": run}
+    return Throughput(
+        games * HOUR / span,
+        actions * SECOND / span,
+        store.total("training.steps_per_s", start, end, "mean", tags=runs),
     )
-    if not minutes:
-        return 0.0
-    first = minutes[0][0]
-    seconds = store.range(
-        "game.finished",
-        start=max(start, first),
-        end=min(first + MINUTE, now + 1),
-        step=SECOND,
-        how="count",
-        tags=tags,
-    )
-    span = max(now - max(start, seconds[0][0]), 10 * SECOND)
-    return sum(count for _, count in minutes) * HOUR / span
 
 
 def win_rate(store: SeriesStore, start: int, end: int, *, tags: Tags | None = None) -> Rate | None:
@@ -147,6 +166,33 @@ def claude_latency(
     return store.total("claude.elapsed_ms", start, end, how, tags=tags)
 
 
+class Latency(NamedTuple):
+    """How long something took, ms: half of the times were at most `p50`, 95 % `p95`, 99 % `p99`."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+def latency(
+    store: SeriesStore, name: str, start: int, end: int, *, tags: Tags | None = None
+) -> Latency | None:
+    """Percentiles of a series of times, as `claude.elapsed_ms` (with its `purpose`: decision …)."""
+    p50, p95, p99 = (store.total(name, start, end, how, tags=tags) for how in ("p50", "p95", "p99"))
+    return None if p50 is None or p95 is None or p99 is None else Latency(p50, p95, p99)
+
+
+def decision_latency(
+    store: SeriesStore, start: int, end: int, *, tags: Tags | None = None
+) -> Latency | None:
+    """How long decisions took, and what they led to: percentiles of the games' means.
+
+    tags: policy, deck, stake. Games that an older JimBot folded have no `game.action_ms`, until the
+    series are rebuilt.
+    """
+    return latency(store, "game.action_ms", start, end, tags=tags)
+
+
 def latest_value(store: SeriesStore, name: str) -> float | None:
     """The last value of a series."""
     point = store.latest(name)
@@ -165,6 +211,28 @@ _STEPS = (
     *(n * HOUR for n in (1, 2, 3, 6, 12)),
     *(n * DAY for n in (1, 2, 7, 14, 30)),
 )
+
+
+def _played(store: SeriesStore, now: int, window: int, tags: Tags | None) -> tuple[float, int]:
+    """The games of the last `window`, and the ms that they took, as `games_per_hour` has it."""
+    start = now - window
+    # Until just past now, so that a game that ends in this very millisecond counts.
+    minutes = store.range(
+        "game.finished", start=start, end=now + 1, step=MINUTE, how="count", tags=tags
+    )
+    if not minutes:
+        return 0.0, window
+    first = minutes[0][0]
+    seconds = store.range(
+        "game.finished",
+        start=max(start, first),
+        end=min(first + MINUTE, now + 1),
+        step=SECOND,
+        how="count",
+        tags=tags,
+    )
+    span = max(now - max(start, seconds[0][0]), 10 * SECOND)
+    return sum(count for _, count in minutes), span
 
 
 def _rate(games: int, wins: int) -> Rate:

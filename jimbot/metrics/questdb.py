@@ -2,8 +2,9 @@
 
 A write goes to the file: positions, games, and the points into its spool, in one transaction, so
 that it is exactly-once whether QuestDB is there or not. From the spool the points go out over
-ILP/HTTP, on time or on size; a point sent again replaces itself (`DEDUP UPSERT KEYS`). QuestDB
-keeps raw points for as long as the table keeps hours, so it needs no rows for minutes and hours.
+ILP/HTTP, on time or on size; a point sent again replaces itself (`DEDUP UPSERT KEYS`). A point that
+QuestDB refuses is set aside there, so that it holds up no other. QuestDB keeps raw points for as
+long as the table keeps hours, so it needs no rows for minutes and hours.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 TABLE = "jimbot_points"
 FLUSH_S, FLUSH_POINTS = 1.0, 10_000
+_LONGEST_PAUSE_S = 60.0
+_LAST_TIME = (1 << 63) // 1_000_000 - 1  # ms; in nanoseconds no later one fits (the year 2262)
 _LAYOUT = (
     f"CREATE TABLE IF NOT EXISTS {TABLE} (name SYMBOL, tags SYMBOL, series LONG, ms LONG,"
     " number LONG, value DOUBLE, time TIMESTAMP) TIMESTAMP(time) PARTITION BY DAY WAL"
@@ -47,6 +50,14 @@ _AGGREGATE = {
 
 class _Away(Exception):
     """QuestDB did not answer, or said that it cannot now."""
+
+
+class _NotAsked(_Away):
+    """It was away a moment ago."""
+
+
+class _Refused(Exception):
+    """Something is wrong with a point of those that were to be sent, or they are too many."""
 
 
 class QuestDBSeries(SQLiteSeries):
@@ -78,22 +89,25 @@ class QuestDBSeries(SQLiteSeries):
         self._questdb = questdb
         self.address = address
         self._timeout_s = timeout_s
-        login = f"username={user};password={password};" if user else ""
         url = urlsplit(address)
         self._sender_conf = (
-            f"{url.scheme}::addr={url.netloc};{login}auto_flush=off;protocol_version=1;"
+            f"{url.scheme}::addr={url.netloc};auto_flush=off;protocol_version=1;"
             f"request_timeout={round(timeout_s * 1000)};retry_timeout=0;"
         )
+        self._login = {"username": user, "password": password} if user else {}
         self._http = httpx.Client(
             base_url=address, timeout=timeout_s, auth=(user, password) if user else None
         )
         self._breaker = Breaker(
             breaker_failures,
             breaker_open_s,
-            refuse=lambda left: _Away(f"asked again in {left:.0f} s"),
+            refuse=lambda left: _NotAsked(f"asked again in {left:.0f} s"),
             failed=(_Away,),
         )
         self._flush_lock = threading.Lock()
+        self._at_once = FLUSH_POINTS
+        self._trouble = ""  # why the flusher could not empty the spool
+        self._refused: set[str] = set()  # names of points; one of each is in the log
         self._waiting = threading.Event()
         self._stop = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -107,19 +121,32 @@ class QuestDBSeries(SQLiteSeries):
         """Ask the server for nothing.
 
         Raises:
-            SeriesError: it is away.
+            SeriesError: it is away, or points of this process do not get there, or it has refused
+                some.
         """
         self._exec("SELECT 1")
+        if self._trouble:
+            raise self._not_sent(self._trouble)
+        if refused := self.set_aside():
+            raise SeriesError(
+                f"QuestDB at {self.address} does not take {refused:,} points, which are set aside",
+                hint="See the log of analytics for why; then run: jimbot db rebuild metrics",
+            )
 
     def spooled(self) -> int:
         """How many points wait for the server."""
-        return int(self._rows("SELECT count(*) FROM spool")[0][0])
+        return int(self._rows("SELECT count(*) FROM spool WHERE number > 0")[0][0])
+
+    def set_aside(self) -> int:
+        """How many points the server has refused; they stay in the spool, below 0."""
+        return int(self._rows("SELECT count(*) FROM spool WHERE number < 0")[0][0])
 
     def flush(self) -> None:
         """Send what is spooled, and wait until the server shows it.
 
         Raises:
-            SeriesError: the server is away; what is left stays spooled.
+            SeriesError: the server is away, or something unforeseen is wrong; what is left stays
+                spooled.
         """
         if self._read_only:
             return  # whoever writes sends them
@@ -128,6 +155,11 @@ class QuestDBSeries(SQLiteSeries):
                 pass
         except _Away as error:
             raise self._is_away(error) from error
+        except SeriesError:
+            raise
+        except Exception as error:
+            raise self._not_sent(repr(error)) from error
+        self._trouble = ""
 
     def latest(self, name: str, *, tags: Mapping[str, str] | None = None) -> Point | None:
         ids = self._series(name, tags)
@@ -154,8 +186,11 @@ class QuestDBSeries(SQLiteSeries):
     def clear(self) -> None:
         with self._flush_lock:
             super().clear()
-            self._exec(_LAYOUT)
-            self._exec(f"TRUNCATE TABLE {TABLE}")
+            try:
+                with self._breaker.calling():
+                    self._prepare()
+            except _Away:
+                pass  # its points are nobody's now; they go before the next ones come
 
     def close(self) -> None:
         self._stop.set()
@@ -228,6 +263,8 @@ class QuestDBSeries(SQLiteSeries):
     def _call(self, sql: str) -> list[list[Any]]:
         try:
             response = self._http.get("/exec", params={"query": sql})
+            if response.status_code in (401, 403):
+                raise _Away(f"{response.status_code} {response.reason_phrase}")
             answer = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise _Away(str(error) or type(error).__name__) from error
@@ -239,59 +276,88 @@ class QuestDBSeries(SQLiteSeries):
         return rows
 
     def _flush_often(self) -> None:
-        said = ""
+        pause_s = FLUSH_S
         while not self._stop.is_set():
             self._waiting.wait(FLUSH_S)
             self._waiting.clear()
             try:
                 while not self._stop.is_set() and self._send():
                     pass
-                said = ""
+                self._trouble, pause_s = "", FLUSH_S
+            except _NotAsked:
+                pass  # as it was said
             except (_Away, SeriesError) as error:
-                if said != (said := str(error)):
-                    _log.warning("points wait for QuestDB", extra={"fields": {"error": said}})
+                if self._trouble != (trouble := str(error)):
+                    _log.warning("points wait for QuestDB", extra={"fields": {"error": trouble}})
+                self._trouble = trouble
+            except Exception as error:  # a thread that dies sends nothing any more
+                if self._trouble != (trouble := repr(error)):
+                    _log.exception("points wait for QuestDB", extra={"fields": {"error": trouble}})
+                self._trouble = trouble
+                self._stop.wait(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _send(self) -> bool:
         """Send one batch and wait until it can be read; whether there was one."""
         with self._flush_lock:
             rows = self._rows(
                 "SELECT spool.number, spool.series, spool.time, value, name, tags FROM spool"
-                " JOIN series ON series.id = spool.series ORDER BY spool.number LIMIT ?",
-                [FLUSH_POINTS],
+                " JOIN series ON series.id = spool.series WHERE spool.number > 0"
+                " ORDER BY spool.number LIMIT ?",
+                [self._at_once],
             )
             if not rows:
                 return False
+            done = "DELETE FROM spool WHERE number > 0 AND number <= ?"
             with self._breaker.calling():
                 self._prepare()
-                self._send_rows(rows)
-                self._await(rows[-1])
+                try:
+                    self._send_rows(rows)
+                    self._await(rows[-1])
+                    self._at_once = min(2 * self._at_once, FLUSH_POINTS)
+                except _Refused as error:
+                    if len(rows) > 1:  # halved until the one is alone
+                        self._at_once = len(rows) // 2
+                        return True
+                    if (name := rows[0][4]) not in self._refused:
+                        self._refused.add(name)
+                        fields = {"error": str(error), "point": name, "ms": rows[0][2]}
+                        _log.error("QuestDB refuses a point", extra={"fields": fields})
+                    done = "UPDATE spool SET number = -number WHERE number = ?"
             with self._file.transaction() as writer:
-                writer.execute("DELETE FROM spool WHERE number <= ?", (rows[-1][0],))
+                writer.execute(done, (rows[-1][0],))
             return True
 
     def _prepare(self) -> None:
-        """Lay the table out; what is in it and not from this file would be counted twice."""
-        if self._rows("SELECT 1 FROM server WHERE address = ?", [self.address]):
+        """Lay the table out, and empty it of what is not from this file as it is now."""
+        known = "SELECT 1 FROM server WHERE address = ?", (self.address,)
+        if self._rows(*known):
             return
         self._call(_LAYOUT)
-        self._call(f"TRUNCATE TABLE {TABLE}")
+        # Within a transaction: another process that empties it too must not take what came since.
         with self._file.transaction() as writer:
-            writer.execute("INSERT INTO server VALUES (?)", (self.address,))
+            if not writer.execute(*known).fetchone():
+                self._call(f"TRUNCATE TABLE {TABLE}")
+                writer.execute("INSERT INTO server VALUES (?)", (self.address,))
 
     def _send_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
         nanos = self._questdb.TimestampNanos
         try:
-            with self._questdb.Sender.from_conf(self._sender_conf) as sender:
+            with self._questdb.Sender.from_conf(self._sender_conf, **self._login) as sender:
                 for number, series, at, value, name, tags in rows:
                     sender.row(
                         TABLE,
                         symbols={"name": name, "tags": tags},
                         columns={"series": series, "ms": at, "number": number, "value": value},
-                        at=nanos(at * 1_000_000),
+                        # Questions are answered by `ms`; this is the partition's.
+                        at=nanos(max(0, min(at, _LAST_TIME)) * 1_000_000),
                     )
                 sender.flush()
         except self._questdb.QuestDBError as error:
-            raise _Away(str(error)) from error
+            # By the client, which finds the batch too large, or by the server, over what is in it.
+            too_large = error.code == self._questdb.QuestDBErrorCode.InvalidApiCall
+            refused = too_large or "code: invalid" in str(error)
+            raise (_Refused if refused else _Away)(str(error)) from error
 
     def _await(self, row: tuple[Any, ...]) -> None:
         """QuestDB shows what it has taken a moment later."""
@@ -307,6 +373,12 @@ class QuestDBSeries(SQLiteSeries):
         return SeriesError(
             f"the series at {self.address} are away: {error}",
             hint="Start QuestDB, or see its log; points wait on the disk meanwhile",
+        )
+
+    def _not_sent(self, why: str) -> SeriesError:
+        return SeriesError(
+            f"points do not reach QuestDB at {self.address}: {why}",
+            hint="See the log of analytics; they wait on the disk meanwhile",
         )
 
 

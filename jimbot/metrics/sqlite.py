@@ -177,6 +177,7 @@ _TABLES = (
     "counts",
     "positions",
     "kept",
+    "server",
 )
 _REMOVED_AT_A_TIME = 20_000
 
@@ -215,6 +216,7 @@ class SQLiteSeries:
         self._file = SQLiteFile(path, KIND, read_only=read_only)
         self._rows = self._file.rows
         self._ids: dict[tuple[Any, ...], int] = {}
+        self._others = 0  # changes by other connections, as of the last write
 
     def write(
         self,
@@ -235,6 +237,10 @@ class SQLiteSeries:
                         f"{projection} is at position {at} of the log, not at {after}",
                         hint="Something else writes to this store; stop it, then go on from there",
                     )
+                (others,) = writer.execute("PRAGMA data_version").fetchone()
+                if others != self._others:  # who may have cleared it: ids are then of nothing
+                    self._ids.clear()
+                    self._others = others
                 self._insert_points(writer, points)
                 _insert_games(writer, games)
                 if position is not None:
@@ -435,7 +441,14 @@ class SQLiteSeries:
         if known is None:
             tags = json.dumps(dict(point.tags), sort_keys=True, separators=(",", ":"))
             series = point.name, tags
-            writer.execute("INSERT OR IGNORE INTO series (name, tags) VALUES (?, ?)", series)
+            # No id is given twice, as no number of a point is: what a server still has of a series
+            # that was cleared is then nobody's.
+            writer.execute(
+                "INSERT OR IGNORE INTO series (id, name, tags)"
+                " SELECT max(next, 1 + (SELECT coalesce(max(id), 0) FROM series)), ?, ?"
+                " FROM numbers",
+                series,
+            )
             (known,) = writer.execute(
                 "SELECT id FROM series WHERE name = ? AND tags = ?", series
             ).fetchone()

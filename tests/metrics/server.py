@@ -5,20 +5,29 @@ Rows live in SQLite, which runs the questions.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sqlite3
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
 class QuestDBServer:
-    """Listens on 127.0.0.1:`port`; `status` other than 200 is what it answers to everything."""
+    """Listens on 127.0.0.1:`port`.
+
+    `status` other than 200 is what it answers to everything; `login`, the user and the password
+    that it asks for; `refuses`, what it takes in no line; `before` is told each statement.
+    """
 
     def __init__(self) -> None:
         self.status = 200
+        self.login: tuple[str, str] | None = None
+        self.refuses = ""
+        self.before: Callable[[str], object] = lambda sql: None
         self.writes = 0
         self._lock = threading.Lock()
         self._rows = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
@@ -33,14 +42,22 @@ class QuestDBServer:
 
             def do_GET(self) -> None:
                 question = parse_qs(urlsplit(self.path).query).get("query", [""])[0]
-                self._answer(*server.execute(question))
+                self._answer(*self._welcome() or server.execute(question))
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                self._answer(*server.write(body.decode()))
+                self._answer(*self._welcome() or server.write(body.decode()))
 
-            def _answer(self, status: int, answer: dict[str, Any]) -> None:
-                data = json.dumps(answer).encode() if status != 204 else b""
+            def _welcome(self) -> tuple[int, str] | None:
+                if server.login is None:
+                    return None
+                wanted = base64.b64encode(":".join(server.login).encode()).decode()
+                given = self.headers.get("authorization")
+                return None if given == f"Basic {wanted}" else (401, "Unauthorized\r\n")
+
+            def _answer(self, status: int, answer: dict[str, Any] | str) -> None:
+                data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+                data = data if status != 204 else b""
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
@@ -59,6 +76,7 @@ class QuestDBServer:
     def execute(self, sql: str) -> tuple[int, dict[str, Any]]:
         if self.status != 200:
             return self.status, {"error": "on purpose"}
+        self.before(sql)
         keys = re.search(r"DEDUP UPSERT KEYS\((.*)\)", sql)
         if keys:
             sql = re.sub(r"\) TIMESTAMP.*", f", PRIMARY KEY ({keys[1]}))", sql)
@@ -73,7 +91,16 @@ class QuestDBServer:
     def write(self, lines: str) -> tuple[int, dict[str, Any]]:
         if self.status != 200:
             return self.status, {"message": "on purpose"}
-        rows = [parse_line(line) for line in _split(lines, "\n") if line]
+        rows = []
+        for number, line in enumerate(filter(None, _split(lines, "\n")), 1):
+            table, values = parse_line(line)
+            if self.refuses and re.search(self.refuses, line):
+                return self._refused(number, "cast error")
+            if values["time"] > _LAST_TIME:
+                return self._refused(
+                    number, "designated timestamp beyond 9999-12-31 is not allowed"
+                )
+            rows.append((table, values))
         with self._lock:
             self.writes += 1
             self._rows.execute("BEGIN")
@@ -85,6 +112,15 @@ class QuestDBServer:
                 )
             self._rows.execute("COMMIT")
         return 204, {}
+
+    def _refused(self, line: int, why: str) -> tuple[int, dict[str, Any]]:
+        message = (
+            f"failed to parse line protocol:errors encountered on line(s):\nerror in line {line}"
+        )
+        return 400, {"code": "invalid", "message": f"{message}: {why}", "line": line}
+
+
+_LAST_TIME = 253_402_300_799_999_999  # µs: the end of the year 9999
 
 
 def parse_line(line: str) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jimbot.metrics import GameCount, How, Point, SeriesError, SeriesStore
+from jimbot.metrics import GameCount, How, Keep, Point, SeriesError, SeriesStore
 from jimbot.metrics.projection import project_all
 from tests.metrics.conftest import Opener
 from tests.metrics.events import START, game
@@ -153,6 +153,23 @@ def test_sums_of_huge_values_stay_finite(store: SeriesStore, how: How) -> None:
         assert math.isfinite(value)
 
 
+@pytest.mark.parametrize("far", [(1 << 53) - 1, 9_223_372_036_855, 253_402_300_800_000])
+def test_a_time_in_the_far_future_is_a_time(store: SeriesStore, far: int) -> None:
+    store.write([Point("x", START, 1)], position=1)
+    store.write([Point("x", far, 2), Point("x", far - 1, 4), Point("x", START + 1, 8)], position=2)
+    store.write([Point("x", START + 2, 16)], position=3)
+    assert store.total("x", START, START + MINUTE, "sum") == 25
+    assert store.total("x", 0, far + 1, "sum") == 31
+    assert store.total("x", 0, far, "count") == 4
+    assert store.latest("x") == Point("x", far, 2)
+    assert store.range("x", start=START + MINUTE, end=far + 1, step=1, how="last") == [
+        (far - 1, 4),
+        (far, 2),
+    ]
+    store.retain(START + MINUTE, Keep(raw=MINUTE, minutes=MINUTE, hours=MINUTE, games=MINUTE))
+    assert store.total("x", START + MINUTE, far + 1, "sum") == 6
+
+
 def test_position_goes_with_the_points(store: SeriesStore) -> None:
     store.write([Point("x", START, 1)], position=4)
     store.write([], position=9)
@@ -245,6 +262,21 @@ def test_clear_forgets_everything(store: SeriesStore) -> None:
     assert store.range("x", start=0, end=START + 1, step=MINUTE, how="sum") == []
     store.write([Point("x", START, 4)], position=1)
     assert store.total("x", 0, START + 1, "sum") == 4
+
+
+def test_a_writer_beside_which_another_one_clears_gives_points_to_their_series(
+    reopen: Opener,
+) -> None:
+    first, second = reopen(), reopen()
+    first.write([Point("a", START, 1), Point("b", START, 2)])
+    second.clear()
+    second.write([Point("b", START, 4), Point("c", START, 8)])
+    first.write([Point("a", START, 16), Point("b", START, 32)])
+    assert {name: first.total(name, START, START + 1, "sum") for name in first.names()} == {
+        "a": 16,
+        "b": 36,
+        "c": 8,
+    }
 
 
 def test_a_closed_store_says_so(store: SeriesStore) -> None:

@@ -79,6 +79,47 @@ def test_games_per_hour_of_a_run_that_just_began(store: SeriesStore) -> None:
     assert queries.games_per_hour(store, END, window=MINUTE) == pytest.approx(360)
 
 
+def test_how_long_decisions_take(store: SeriesStore) -> None:
+    assert queries.decision_latency(store, START, END) is None
+    fold(store, [game(at, actions=at, duration_ms=at * at * 10.0) for at in range(1, 101)])
+    fold(store, [game(101, actions=0), game(102, policy="ppo", actions=4, duration_ms=2.0)])
+    # A game of n actions took 10 n ms for each.
+    of_one = {"policy": "heuristic"}
+    assert queries.decision_latency(store, START, END, tags=of_one) == (500, 950, 990)
+    assert queries.decision_latency(store, START, END, tags={"policy": "ppo"}) == (0.5, 0.5, 0.5)
+    assert queries.decision_latency(store, START, END) == (500, 950, 990)
+    assert queries.decision_latency(store, START + 1, END) is None
+
+
+def test_how_long_claudes_decisions_take(store: SeriesStore) -> None:
+    requests = [request(at, elapsed_ms=float(at)) for at in range(1, 201)]
+    fold(store, [*requests, request(201, purpose="analysis", elapsed_ms=60_000.0)])
+    found = queries.latency(store, "claude.elapsed_ms", START, END, tags={"purpose": "decision"})
+    assert found == (100, 190, 198)
+    assert queries.latency(store, "claude.elapsed_ms", START, END) == (101, 191, 199)
+
+
+def test_throughput(played: SeriesStore) -> None:
+    assert queries.throughput(played, START - 1) == (0.0, 0.0, None)
+    now = START + 30 * MINUTE
+    # Ten games of ninety actions in half an hour; no iteration says how fast it was.
+    assert queries.throughput(played, now) == pytest.approx((20, 0.5, None))
+    fold(
+        played,
+        [
+            iteration(13, time=now - MINUTE, steps_per_s=800),
+            iteration(14, time=now, steps_per_s=400, run="r2"),
+            game(15, time=now, actions=180, policy="ppo"),
+        ],
+    )
+    assert queries.throughput(played, now) == pytest.approx((22, 0.6, 600))
+    assert queries.throughput(played, now, tags={"policy": "heuristic"}, run="r2") == (
+        pytest.approx((5 * 60 / 15, 450 / 900, 400))
+    )
+    # The first game of the window came at its end: ten seconds are counted.
+    assert queries.throughput(played, now, window=MINUTE) == pytest.approx((360, 18, 600))
+
+
 def test_training_curves(played: SeriesStore) -> None:
     assert queries.training_iterations(played, START, END) == 2
     assert queries.loss_curve(played, START, END, MINUTE) == [(START, 2.0), (START + MINUTE, 1.0)]

@@ -71,7 +71,7 @@ def test_it_starts_without_its_servers_says_so_and_catches_up(
         store = projections.metrics.store
         assert store is not None
         assert store.counts("deck")[0].games == 100
-        assert until(lambda: "600 points wait for it" in projections.health().reason)
+        assert until(lambda: "700 points wait for it" in projections.health().reason)
         assert projections.health().status == "warn"
         series_door.mode = "open"
         assert until(lambda: projections.metrics.status().warning == "")
