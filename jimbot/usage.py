@@ -113,16 +113,15 @@ def expected(home: Home) -> list[str] | None:
 
 
 def profile(home: Home) -> str | None:
-    """The profile that what runs on a home was started with; None where nobody says."""
+    """The profile that what runs on a home was started with, else the one that $JIMBOT_PROFILE
+    names, as NixOS' module does; None where nobody says."""
     run = running(home)
-    if run:
-        return run.profile
-    return os.environ.get("JIMBOT_PROFILE") or None if by_system(home) else None
+    return run.profile if run else os.environ.get("JIMBOT_PROFILE") or None
 
 
-def how_to_start() -> str:
-    """What to do about a service that does not run here."""
-    if os.environ.get(SERVICES):
+def how_to_start(home: Home | None = None) -> str:
+    """What to do about a service that does not run on a home."""
+    if by_system(home or Home.default()):
         return "The system runs it, see: systemctl status '*jimbot-*'"
     return "Start it: jimbot up"
 

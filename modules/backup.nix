@@ -31,7 +31,13 @@ let
   # Before it is made, or when it is lost, the command says so and not systemd.
   writable = lib.optional (local != "") "-${local}";
 
-  install = lib.getExe' pkgs.coreutils "install";
+  # As root, so only where nothing is: a link could lead anywhere.
+  folder = pkgs.writeShellScript "jimbot-backup-folder" ''
+    PATH=${pkgs.coreutils}/bin
+    [ -e "$1" ] || [ -L "$1" ] || {
+      mkdir -p "$(dirname "$1")" && mkdir -m 0700 "$1" && chown -h ${identity.user}:${identity.user} "$1"
+    }
+  '';
 
   timer = hours: {
     wantedBy = [ "timers.target" ];
@@ -132,10 +138,7 @@ in
                   {
                     serviceConfig = {
                       RemainAfterExit = true;
-                      # As root, in a folder of anybody's.
-                      ExecStartPre = lib.optional (
-                        local != ""
-                      ) "+${install} -d -m 0700 -o ${identity.user} -g ${identity.user} ${local}";
+                      ExecStartPre = lib.optional (local != "") "+${folder} ${local}";
                     };
                   };
               # Never by itself: `systemctl start jimbot-restore` stops the services, and puts the newest

@@ -61,8 +61,15 @@ in
         startLimitIntervalSec = 0;
         inherit (cfg.lib) environment;
         # podman makes no folder, and systemd-tmpfiles none as root in another user's. After a
-        # restore there may be none again. podman gives it to the image's user (`:U`).
-        preStart = "mkdir -p -m 0700 ${dataOf name}";
+        # restore there may be none again. podman gives it to the image's user (`:U`), so it has to be
+        # where it seems to be: the home is not root's.
+        preStart = ''
+          if [ "$(realpath -m ${dataOf name})" != "$(realpath -m ${identity.home})${lib.removePrefix identity.home (dataOf name)}" ]; then
+            echo "${dataOf name} leads elsewhere: a link is in the way" >&2
+            exit 1
+          fi
+          mkdir -p -m 0700 ${dataOf name}
+        '';
         serviceConfig = {
           inherit (cfg.lib.shares name) Slice OOMScoreAdjust;
           ExecStartPost = cfg.lib.gate name;

@@ -206,5 +206,5 @@ def _ms(at: datetime) -> int:
 
 def _nothing(home: Home) -> str:
     if usage.by_system(home):
-        return "The system's containers are not measured here: systemd-cgtop jimbot.slice"
+        return "No unit of the system runs, or they are containers: systemd-cgtop jimbot.slice"
     return "No `jimbot up` runs on this home, so nothing was measured"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,14 @@ class Environment(BaseModel):
     backups: bool
     monitoring: bool
     require_digests: Annotated[bool, Field(description="whether an image without one is refused")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_once(cls, row: Any) -> Any:
+        """Tables of before, in generations, backups and bundles, name what nothing reads."""
+        if isinstance(row, dict):
+            return {name: value for name, value in row.items() if name != "require_tls"}
+        return row
 
     @model_validator(mode="after")
     def _workers_in_order(self) -> Self:

@@ -63,7 +63,7 @@ class Preset(_Row):
     lessons: Annotated[int, Field(ge=0, description="games of the teacher; 0 to start without")]
     lesson_epochs: Annotated[int, Field(ge=1)]
     evaluate_every: Annotated[int, Field(ge=1, description="iterations")]
-    evaluation_games: Annotated[int, Field(ge=2)]
+    evaluation_games: Annotated[int, Field(ge=2, le=5000, description="held-out seeds")]
     minutes: Annotated[float, Field(gt=0)]
 
 
@@ -73,7 +73,7 @@ class Training(_Row):
     learning_rate: Annotated[float, Field(gt=0)]
     warm_up: Annotated[int, Field(ge=0, description="iterations that only learn values")]
     evaluate_every: Annotated[int, Field(ge=1, description="iterations")]
-    evaluation_games: Annotated[int, Field(ge=2)]
+    evaluation_games: Annotated[int, Field(ge=2, le=5000, description="held-out seeds")]
     checkpoint_minutes: Annotated[float, Field(gt=0)]
     checkpoints_kept: Annotated[int, Field(ge=1)]
     checkpoint_recipient: Annotated[str, Field(pattern=r"^(age1[0-9a-z]+)?$")]

@@ -59,7 +59,7 @@ def list_(options: Options, as_json: bool) -> None:
         for name in seen.unchecked:
             click.echo(f"not checked: {name}, for want of figures")
         if not seen.checked:
-            click.echo(f"jimbot: {seen.reason}. {how_to_start()}", err=True)
+            click.echo(f"jimbot: {seen.reason}. {how_to_start(options.home)}", err=True)
         elif not seen.alerts:
             click.echo("nothing fires")
     sys.exit(2 if not seen.checked else int(firing))

@@ -93,7 +93,7 @@ def run(options: Options, kind: Any, dry_run: bool, wait_s: float, as_json: bool
             after["result"] = "made meanwhile by another"
             click.echo(json.dumps({"kind": None}) if as_json else "no backup is due any more")
             return
-        after |= {"snapshot": result.snapshot, "bytes": result.bytes}
+        after |= {"kind": result.kind, "snapshot": result.snapshot, "bytes": result.bytes}
     if as_json:
         click.echo(result.model_dump_json(indent=2))
         return

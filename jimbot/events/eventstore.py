@@ -101,18 +101,21 @@ class EventStoreLog:
             raise LogError(f"the event log at {self.address} is open for reading only")
         for _, event in items:
             packing.encode(event)  # fails before anything is stored
+        before: set[str] | None = None  # what is there already
         with self._lock:
             for _ in range(_TRIES):
                 self._catch_up()
                 known = self._mirror.contains(event.event_id for _, event in items)
                 new = self._placed(_new(items, known))
-                _check(new, expected or {})
+                if before is None or known == before:
+                    _check(new, expected or {})
+                before = known if before is None else before
                 if new and not self._append(new):
-                    continue
+                    continue  # of parts, the first ones may be stored
                 self._mirror.restore(new)
                 positions = self._mirror.positions(known)
                 positions |= {it.event.event_id: it.position for it in new}
-                return _answers(items, positions, known)
+                return _answers(items, positions, before)
         raise LogError(
             f"the event log at {self.address} is written to by others without pause",
             hint="Let one mcp write to it",
@@ -339,8 +342,7 @@ class EventStoreLog:
         login = user, password = self._login
         uri = self.address
         if user:
-            scheme, rest = uri.split("://", 1)
-            uri = f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
+            uri = uri.replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)
 
         class Client(self._esdb.EventStoreDBClient):  # type: ignore[misc, name-defined]
             # esdbclient does not unquote what it finds in an address.

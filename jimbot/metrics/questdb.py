@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 TABLE = "jimbot_points"
 FLUSH_S, FLUSH_POINTS = 1.0, 10_000
 _LONGEST_PAUSE_S = 60.0
+_HELD_S = 2.0  # less than other processes wait for the file
 _LAST_TIME = (1 << 63) // 1_000_000 - 1  # ms; in nanoseconds no later one fits (the year 2262)
 _LAYOUT = (
     f"CREATE TABLE IF NOT EXISTS {TABLE} (name SYMBOL, tags SYMBOL, series LONG, ms LONG,"
@@ -260,9 +261,10 @@ class QuestDBSeries(SQLiteSeries):
         except _Away as error:
             raise self._is_away(error) from error
 
-    def _call(self, sql: str) -> list[list[Any]]:
+    def _call(self, sql: str, limit_s: float | None = None) -> list[list[Any]]:
+        timeout = limit_s or self._timeout_s
         try:
-            response = self._http.get("/exec", params={"query": sql})
+            response = self._http.get("/exec", params={"query": sql}, timeout=timeout)
             if response.status_code in (401, 403):
                 raise _Away(f"{response.status_code} {response.reason_phrase}")
             answer = response.json()
@@ -337,7 +339,7 @@ class QuestDBSeries(SQLiteSeries):
         # Within a transaction: another process that empties it too must not take what came since.
         with self._file.transaction() as writer:
             if not writer.execute(*known).fetchone():
-                self._call(f"TRUNCATE TABLE {TABLE}")
+                self._call(f"TRUNCATE TABLE {TABLE}", min(self._timeout_s, _HELD_S))
                 writer.execute("INSERT INTO server VALUES (?)", (self.address,))
 
     def _send_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from jimbot import usage
 from jimbot.appliance import Appliance, Home
 from jimbot.appliance.render.containers import unpinned
 from jimbot.errors import JimbotError
 from jimbot.operations import doctor, journal
 from jimbot.operations import preflight as start
 from jimbot.operations.doctor.finding import Finding, Patient
-from jimbot.operations.machine import choose_profile, said_profile
+from jimbot.operations.machine import choose_profile
 
 _LOOK_BACK = timedelta(minutes=10)
 _TAIL = 256 << 10
@@ -39,7 +40,7 @@ def preflight(
     found = [
         Finding(check="table", severity="ok", seen=f"the table holds; environment {name}"),
         _refused("packages", lambda: start.check_packages(appliance, services)),
-        _refused("profile", lambda: choose_profile(appliance, said_profile())),
+        _refused("profile", lambda: choose_profile(appliance, usage.profile(home) or "auto")),
         *_programs(),
         *_digests(appliance, required=wants.require_digests),
     ]

@@ -102,7 +102,9 @@ def call(home: Home, command: str, *, timeout_s: float, **arguments: Any) -> dic
             hint="See it with `jimbot health`",
         ) from None
     except (FileNotFoundError, ConnectionError):
-        raise NotRunning(f"no `jimbot up` runs on {home.path}", hint=usage.how_to_start()) from None
+        raise NotRunning(
+            f"no `jimbot up` runs on {home.path}", hint=usage.how_to_start(home)
+        ) from None
     if not line:
         raise NotRunning(f"the appliance on {home.path} stopped meanwhile", hint="jimbot up")
     answer: dict[str, Any] = json.loads(line)

@@ -31,11 +31,6 @@ def resources() -> Resources:
     return Resources(memory >> 20, len(os.sched_getaffinity(0)))
 
 
-def said_profile() -> str:
-    """The profile that $JIMBOT_PROFILE names, as NixOS' module does; else "auto"."""
-    return os.environ.get("JIMBOT_PROFILE") or "auto"
-
-
 def choose_profile(appliance: Appliance, name: str, has: Resources | None = None) -> str:
     """The profile called `name`; for "auto" the first of the table that the machine satisfies.
 

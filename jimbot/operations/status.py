@@ -14,7 +14,6 @@ from jimbot.appliance import Appliance, Home
 from jimbot.operations import backup, health, state
 from jimbot.operations.backup import BackupStatus
 from jimbot.operations.health import ServiceHealth
-from jimbot.operations.machine import said_profile
 from jimbot.security import tokens
 
 _TIMEOUT_S = 2.0
@@ -87,7 +86,7 @@ async def read(appliance: Appliance, home: Home) -> Status:
     names, where = health.expected(appliance, home), health.addresses(home)
     report = await health.report(appliance, names, where)
     used = {one.service: one for one in usage.of_services(home)}
-    now = time.time()
+    profile, now = usage.profile(home), time.time()
     rows = []
     for name, answer in report.services.items():
         row = ServiceRow(service=name, title=appliance.service(name).title, health=answer)
@@ -96,9 +95,7 @@ async def read(appliance: Appliance, home: Home) -> Status:
             row.uptime_s = max(now - process.started, 0)
         if one := used.get(name):
             row.memory_bytes = one.memory
-            row.memory_limit_bytes = usage.limit_bytes(
-                appliance, name, used, run.profile if run else None
-            )
+            row.memory_limit_bytes = usage.limit_bytes(appliance, name, used, profile)
         rows.append(row)
     found = Status(
         home=str(home.path),
@@ -113,7 +110,7 @@ async def read(appliance: Appliance, home: Home) -> Status:
         found.pid, found.profile, found.drained = run.pid, run.profile, run.drained
         found.uptime_s = max(now - run.started, 0)
     elif by_system:
-        found.profile = said_profile()
+        found.profile = profile or "auto"
     return found
 
 

@@ -63,13 +63,12 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
     Raises:
         OperationError: nothing runs on this home.
     """
-    run = usage.running(home)
     gpus = usage.gpus()
     found = usage.of_services(home, usage.gpu_processes() if gpus else None)
     if not found:
         if usage.by_system(home):
             raise OperationError(
-                "what services take is not measured where the system runs them",
+                "nothing was measured: no unit of the system runs, or they are containers",
                 hint="See: systemd-cgtop jimbot.slice",
             )
         raise OperationError(f"nothing of JimBot runs on {home.path}", hint="Start it: jimbot up")
@@ -82,7 +81,7 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
             processes=one.processes,
             memory_bytes=one.memory,
             memory_limit_bytes=usage.limit_bytes(
-                appliance, one.service, names, run.profile if run else None
+                appliance, one.service, names, usage.profile(home)
             ),
             cores=cores[one.service],
             gpu_memory_bytes=one.gpu_memory,

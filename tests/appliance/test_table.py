@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from jimbot.appliance import Appliance, TableError, load
+from jimbot.policy.seeds import HELD_OUT
 
 
 def test_the_packaged_table_adds_up_to_the_workstation() -> None:
@@ -85,3 +86,23 @@ def test_the_environment_names_another_table(
 def test_an_unknown_service_is_answered_with_the_known_ones() -> None:
     with pytest.raises(TableError, match=r"unknown service 'nope'.*mcp, analytics"):
         load().service("nope")
+
+
+def test_a_table_of_before_that_names_what_nothing_reads_any_more_is_read(
+    raw_table: Callable[[], dict[str, Any]],
+) -> None:
+    table = raw_table()
+    for row in table["environments"].values():
+        row["require_tls"] = True
+    assert Appliance.model_validate(table) == Appliance.model_validate(raw_table())
+
+
+def test_an_evaluation_has_no_more_games_than_seeds_are_held_out(
+    raw_table: Callable[[], dict[str, Any]],
+) -> None:
+    table = raw_table()
+    table["training"]["evaluation_games"] = HELD_OUT
+    Appliance.model_validate(table)
+    table["training"]["evaluation_games"] = HELD_OUT + 1
+    with pytest.raises(ValidationError, match=r"training\.evaluation_games"):
+        Appliance.model_validate(table)

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.proxy import Mode, Proxy
 
 pytest.importorskip("esdbclient", reason="pip install 'jimbot[databases]'")
 
+from jimbot.events import eventstore as room
 from jimbot.events.eventstore import EventStoreLog
 from tests.events.server import EventStoreServer
 
@@ -227,6 +229,31 @@ def test_more_than_the_server_takes_at_once_is_stored_in_parts(
     log.close()
 
 
+def test_parts_that_another_writer_comes_between_are_no_duplicates(
+    tmp_path: Path, eventstore: EventStoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(tmp_path, eventstore.port, timeout_s=5)
+    (tmp_path / "other").mkdir()
+    other = opened(tmp_path / "other", eventstore.port, timeout_s=5)
+    plain, between = room._parts, [[("theirs", heartbeat("theirs"))]]
+
+    def disturbed(events: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        for number, part in enumerate(plain(events)):
+            if number == 1 and between:
+                other.append(between.pop())
+            yield part
+
+    monkeypatch.setattr(room, "_parts", disturbed)
+    items = [("s", finished(n, 1)) for n in range(8000)]
+    stored = log.append(items, expected={"s": -1})
+    assert between == []
+    assert [it.duplicate for it in stored] == [False] * 8000
+    assert log.position() == 8001
+    assert all(it.duplicate for it in log.append(items))
+    log.close()
+    other.close()
+
+
 @pytest.mark.parametrize("password", ["a/b+c=", "#1?x@y:z%2Fé &"])
 def test_every_password_arrives_as_it_is(tmp_path: Path, password: str) -> None:
     files = authority.init(tmp_path / "tls", ["localhost"])
@@ -245,6 +272,14 @@ def test_every_password_arrives_as_it_is(tmp_path: Path, password: str) -> None:
     assert {call.authorization for call in server.calls} == {wanted}
     log.close()
     server.close()
+
+
+def test_an_address_that_is_none_is_said_without_the_password(tmp_path: Path) -> None:
+    log = EventStoreLog(tmp_path / "m.sqlite", "localhost:2113", user="mcp", password="secret")
+    with pytest.raises(LogError, match="Mend `address`") as told:
+        log.append([("s", heartbeat("1"))])
+    assert "secret" not in str(told.value)
+    log.close()
 
 
 def test_a_login_that_is_missing_is_said_without_the_password(tmp_path: Path) -> None:

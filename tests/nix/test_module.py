@@ -213,7 +213,7 @@ def test_backups_go_to_their_disk_or_nowhere(workstation: Facts, lab: Lab) -> No
     assert not [rule for rule in workstation["tmpfiles"] if "/var/backup" in rule]
     (made,) = service(workstation, "jimbot-backup-init")["ExecStartPre"]
     assert made.startswith("+/nix/store/")
-    assert made.endswith("/bin/install -d -m 0700 -o jimbot -g jimbot /var/backup/jimbot")
+    assert made.endswith("-jimbot-backup-folder /var/backup/jimbot")
 
     lost = "backups go to the disk of this machine"
     assert not [each for each in workstation["warnings"] if lost in each]

@@ -98,6 +98,29 @@ def test_servers_get_their_folder_in_a_home_that_is_not_root_s(
             subprocess.run(["bash", "-c", text], check=True, timeout=60)
             assert data.stat().st_mode & 0o777 == mode
             data.chmod(0o750)
+        # The home is not root's: a link there would have another folder given away.
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir(exist_ok=True)
+        (home / "data").rename(home / "set-aside")
+        (home / "data").symlink_to(elsewhere)
+        refused = subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60)
+        assert (refused.returncode, list(elsewhere.iterdir())) == (1, [])
+        assert "a link is in the way" in refused.stderr
+        (home / "data").unlink()
+        (home / "set-aside").rename(home / "data")
+
+
+@needs_systemd
+def test_the_backups_folder_is_made_where_nothing_is(units: Path, tmp_path: Path) -> None:
+    (command,) = settings(units / "jimbot-backup-init.service", "ExecStartPre")
+    text = Path(command.split()[0].lstrip("+")).read_text()
+    text = re.sub(r"PATH=\S+\n", "", text).replace("jimbot:jimbot", f"{os.getuid()}:{os.getgid()}")
+    made, other, link = tmp_path / "disk/repository", tmp_path / "other", tmp_path / "link"
+    other.mkdir(mode=0o755)
+    link.symlink_to(other)
+    for path in (made, other, link):  # as root: a link would give another's folder away
+        subprocess.run(["sh", "-c", text, "sh", path], check=True, timeout=60)
+    assert [it.stat().st_mode & 0o777 for it in (made, other)] == [0o700, 0o755]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="prometheus is not installed")

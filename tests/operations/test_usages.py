@@ -85,10 +85,12 @@ def test_what_the_system_runs_is_measured_by_its_control_groups(
     assert (ray.service, ray.processes, ray.memory, ray.gpu_memory) == ("ray-head", 3, 540, 1300)
 
 
-def test_the_profile_is_the_one_that_the_system_names(
-    home: Home, by_system: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def test_the_profile_is_the_one_that_runs_else_the_one_that_is_said(
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert usage.profile(home) is None
     monkeypatch.setenv("JIMBOT_PROFILE", "laptop")
-    assert usage.profile(home) is None  # what runs here was not started by the system
-    by_system("mcp")
     assert usage.profile(home) == "laptop"
+    run = usage.Running(os.getpid(), 0.0, "ci", {})
+    monkeypatch.setattr(usage, "running", lambda _: run)
+    assert usage.profile(home) == "ci"

@@ -56,7 +56,7 @@ def _shown(patient: Patient) -> Iterator[Finding]:
             check="certificates",
             severity="unknown",
             seen="not checked: mcp does not run",
-            hint=usage.how_to_start(),
+            hint=usage.how_to_start(patient.home),
         )
         return
     except OSError as error:
@@ -64,7 +64,7 @@ def _shown(patient: Patient) -> Iterator[Finding]:
             check="certificates",
             severity="fail",
             seen=f"mcp shows no certificate at {address}:{port}: {error}",
-            hint=usage.how_to_start(),
+            hint=usage.how_to_start(patient.home),
         )
         return
     yield from _judge(x509.load_pem_x509_certificates(shown.encode()), "mcp")

@@ -30,7 +30,7 @@ def look(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             check="memory",
             severity="warn",
-            seen="not checked here: what containers take; the system holds them to their limits",
+            seen="not checked here: no unit of the system runs, or they are containers",
             hint="See: systemd-cgtop jimbot.slice",
         )
         return

@@ -11,7 +11,7 @@ from jimbot import usage
 from jimbot.operations.doctor.finding import Finding, Patient
 from jimbot.operations.doctor.services import restart
 from jimbot.operations.errors import OperationError
-from jimbot.operations.machine import choose_profile, said_profile
+from jimbot.operations.machine import choose_profile
 
 _SHARED = Path("/dev/shm")
 _MB = 1 << 20
@@ -19,9 +19,7 @@ _MB = 1 << 20
 
 def look(patient: Patient) -> Iterator[Finding]:
     try:
-        profile = choose_profile(
-            patient.appliance, patient.running.profile if patient.running else said_profile()
-        )
+        profile = choose_profile(patient.appliance, usage.profile(patient.home) or "auto")
     except OperationError as error:
         yield Finding(check="ray", severity="warn", seen=f"no training here: {error}")
         return
