@@ -103,11 +103,12 @@ class Figures:
 
     def _make_summary(self) -> Summary:
         store, now = self._series(), now_ms()
+        # First: what is folded from here on is then in more than it is said to be in, not in less.
+        metrics = self._projections.metrics.status()
         end, day_ago = now + 1, now - DAY
         policies = store.counts("policy")
         newest = store.recent_games(1)
         rate = queries.win_rate(store, day_ago, end)
-        metrics = self._projections.metrics.status()
         steps = queries.latest_value(store, "training.steps")
         best_today = queries.best_hand(store, day_ago, end)
         return Summary(

@@ -171,23 +171,26 @@ class Follower(Generic[S]):
     def _advance(self) -> bool:
         """Fold one batch; whether there is more to read at once."""
         if self.store is None:
-            self.store = self._open_store()
-            self._cursor = self._stored = self.store.position()
-        if self._log is None:
-            self._log = open_log(self._home, read_only=True)
+            store = self._open_store()
+            try:
+                self._cursor = self._stored = store.position()
+                self._head = self._opened_log().position()
+            finally:
+                self.store = store  # asked from now on, so how far behind it is has to be known
+        log = self._opened_log()
         if self._check is not None and time.monotonic() - self._checked > CHECK_S:
             self._warning = self._check(self.store)
             self._checked = time.monotonic()
         limit = self._batch or BATCH
         # Asked before reading: up to here a batch that is not full has seen everything.
         told = self._told()  # before that, or what is stored in between would seem to be missing
-        self._head = self._log.position()
+        self._head = log.position()
         if self._head < told:
             # What its writer has told of is in it: this view of the log stands still.
-            log, self._log = self._log, None
+            self._log = None
             log.close()
-            self._log = open_log(self._home, read_only=True)
-            self._head = self._log.position()
+            log = self._opened_log()
+            self._head = log.position()
         if self._head < told:
             raise JimbotError(
                 f"the event log ends at position {self._head} here, and at {told} for mcp",
@@ -199,7 +202,7 @@ class Follower(Generic[S]):
                 f" {self._head}: it was made from another log",
                 hint=f"Stop JimBot and move the {self.name} store away; it is filled anew",
             )
-        batch = self._log.read(after=self._cursor, limit=limit, types=self._types)
+        batch = log.read(after=self._cursor, limit=limit, types=self._types)
         full = len(batch) == limit
         reached = batch[-1].position if batch else self._cursor
         if not full:
@@ -223,6 +226,11 @@ class Follower(Generic[S]):
         # Events of other types move the cursor alone, which costs no write.
         self._cursor = reached
         return full
+
+    def _opened_log(self) -> EventLog:
+        if self._log is None:
+            self._log = open_log(self._home, read_only=True)
+        return self._log
 
     def _tell(self, batch: Sequence[Recorded]) -> None:
         """Of games that are kept action by action; thousands of others an hour are not told of."""

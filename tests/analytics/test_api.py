@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jimbot.appliance import Home
@@ -24,6 +26,28 @@ def test_summary_of_an_empty_home_says_that_nothing_was_measured(
 def test_summary_before_there_is_a_log(analytics: Analytics) -> None:
     until(lambda: analytics.projections.metrics.store)
     assert analytics.get("/api/v1/summary")["games_finished"] == 0
+
+
+def test_summary_does_not_say_that_all_is_folded_which_it_has_not_counted(
+    analytics: Analytics, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A projection that catches up while the figures are made."""
+    add(home, [game()])
+    analytics.caught_up(1)
+    metrics = analytics.projections.metrics
+    status, behind = metrics.status, [1]
+    store = metrics.store
+    assert store is not None
+    counts = store.counts
+
+    def counted(kind: Any) -> Any:
+        behind[0] = 0
+        return counts(kind)
+
+    monkeypatch.setattr(metrics, "status", lambda: status()._replace(behind=behind[0]))
+    monkeypatch.setattr(store, "counts", counted)
+    analytics.figures.forget()
+    assert analytics.get("/api/v1/summary")["events_behind"] == 1
 
 
 def test_summary(analytics: Analytics, home: Home) -> None:

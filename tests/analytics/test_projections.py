@@ -78,6 +78,41 @@ def test_a_store_that_is_not_open_yet_is_not_called_well(
     until(lambda: projections.health().status == "ok")
 
 
+def test_how_far_behind_a_store_is_is_known_before_it_is_asked(
+    home: Home, follow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty store beside a log that was not looked at yet is not up to date."""
+    add(home, [game(), game()])
+    plain, looks, seen = room.open_log, threading.Event(), threading.Event()
+
+    class Late:
+        def __init__(self, log: Any) -> None:
+            self._log = log
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._log, name)
+
+        def position(self) -> int:
+            seen.set()
+            assert looks.wait(15)
+            return int(self._log.position())
+
+        def read(self, **options: Any) -> Any:
+            assert folds.wait(15)
+            return self._log.read(**options)
+
+    folds = threading.Event()
+    monkeypatch.setattr(room, "open_log", lambda *a, **options: Late(plain(*a, **options)))
+    metrics_ = follow(home).metrics
+    assert seen.wait(15)
+    assert metrics_.store is None
+    looks.set()
+    until(lambda: metrics_.store)
+    assert metrics_.status().behind == 2
+    folds.set()
+    until(lambda: metrics_.status().position == 2)
+
+
 class Still:
     """A view of a log that shows nothing of what comes after it was opened."""
 
