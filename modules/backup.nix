@@ -35,7 +35,8 @@ let
   folder = pkgs.writeShellScript "jimbot-backup-folder" ''
     PATH=${pkgs.coreutils}/bin
     [ -e "$1" ] || [ -L "$1" ] || {
-      mkdir -p "$(dirname "$1")" && mkdir -m 0700 "$1" && chown -h ${identity.user}:${identity.user} "$1"
+      (umask 022 && mkdir -p "$(dirname "$1")")
+      mkdir -m 0700 "$1" && chown -h ${identity.user}:${identity.user} "$1"
     }
   '';
 
