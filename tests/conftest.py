@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jimbot.appliance import Appliance, Home, load
 from jimbot.operations import ports
+
+if TYPE_CHECKING:
+    from tests.events.server import EventStoreServer
 
 # Before anything imports numpy or torch: the run's workers share the cores, and threads of theirs
 # that wait for each other on a busy core cost twice what they bring.
@@ -53,3 +56,14 @@ def raw_table() -> Callable[[], dict[str, Any]]:
 def appliance(tmp_path: Path) -> Appliance:
     """The package's table with every port replaced by a free one."""
     return load(table_on_free_ports(tmp_path))
+
+
+@pytest.fixture
+def eventstore() -> Iterator[EventStoreServer]:
+    """A server that speaks EventStoreDB's wire, for whoever's log is on one."""
+    pytest.importorskip("esdbclient", reason="pip install 'jimbot[databases]'")
+    from tests.events.server import EventStoreServer
+
+    server = EventStoreServer()
+    yield server
+    server.close()

@@ -208,16 +208,13 @@ class Follower(Generic[S]):
         if not full:
             reached = max(reached, self._head)
         if batch:
-            before = self.store.position()
-            if before < self._stored:  # emptied by `jimbot db rebuild`, which fills it beside us
-                self._cursor = self._stored = before
-                return True
             try:
                 self._fold(self.store, batch, reached, self._stored)
             except JimbotError:
-                if (now := self.store.position()) == before:
+                if (now := self.store.position()) == self._stored:
                     raise
-                self._cursor = self._stored = now  # it was faster: nothing is wrong
+                # `jimbot db rebuild` has emptied it, and fills it beside us: on from where it is.
+                self._cursor = self._stored = now
                 return True
             self._stored = reached
             self._events += len(batch)

@@ -107,9 +107,9 @@ class EventStoreLog:
                 self._catch_up()
                 known = self._mirror.contains(event.event_id for _, event in items)
                 new = self._placed(_new(items, known))
-                if before is None or known == before:
-                    _check(new, expected or {})
                 before = known if before is None else before
+                if known == before:
+                    _check(new, expected or {})
                 if new and not self._append(new):
                     continue  # of parts, the first ones may be stored
                 self._mirror.restore(new)

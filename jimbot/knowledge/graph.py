@@ -27,6 +27,13 @@ class GraphMissing(GraphError):
     """There is no graph yet: its owner, which makes it, has not run."""
 
 
+def no_graph(where: object) -> GraphMissing:
+    """What whoever only reads is told of a place that has no graph."""
+    return GraphMissing(
+        f"there is no graph at {where} yet", hint="Start analytics, or run: jimbot init-db"
+    )
+
+
 class GraphStore(Protocol):
     """A property graph that is asked in Cypher; safe to use from any thread."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jimbot.errors import MissingExtra
-from jimbot.knowledge.graph import PROJECTION, GraphError, GraphMissing, Rows
+from jimbot.knowledge.graph import PROJECTION, GraphError, Rows, no_graph
 
 BUFFER_POOL = 128 << 20
 """The most bytes that Ladybug may use; a batch of some thousand games in one transaction needs most
@@ -98,7 +98,7 @@ class LadybugGraph:
         self._writer: Any = None
         self._reader: Any = None
         if read_only and not path.exists():
-            raise self._missing()
+            raise no_graph(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = ladybug.Database(
@@ -278,7 +278,7 @@ class LadybugGraph:
                 hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
             )
         if self._read_only and version == 0:
-            raise self._missing()
+            raise no_graph(self.path)
         if self._read_only or version == len(MIGRATIONS):
             return
         with self.transaction():
@@ -288,11 +288,6 @@ class LadybugGraph:
                 for statement in step:
                     self.run(statement)
             self._set_number("schema", len(MIGRATIONS))
-
-    def _missing(self) -> GraphMissing:
-        return GraphMissing(
-            f"there is no graph at {self.path} yet", hint="Start analytics, or run: jimbot init-db"
-        )
 
     def _cannot_open(self, error: BaseException) -> GraphError:
         text = " ".join(str(error).split())

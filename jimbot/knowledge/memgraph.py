@@ -14,7 +14,7 @@ from typing import Any
 
 from jimbot.breaker import Breaker
 from jimbot.errors import MissingExtra
-from jimbot.knowledge.graph import PROJECTION, GraphError, GraphMissing, Rows
+from jimbot.knowledge.graph import PROJECTION, GraphError, Rows, no_graph
 
 POOL = 8
 """Connections at most; one more question waits for one of them."""
@@ -221,10 +221,7 @@ class MemgraphGraph:
                 hint="Run the JimBot that wrote it, or a newer one; it was left as it is",
             )
         if self._read_only and version == 0:
-            raise GraphMissing(
-                f"there is no graph at {self.address} yet",
-                hint="Start analytics, or run: jimbot init-db",
-            )
+            raise no_graph(self.address)
         if self._read_only or version == wanted:
             return
         for step in self._migrations[version:]:

@@ -72,7 +72,7 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
                 hint="See: systemd-cgtop jimbot.slice",
             )
         raise OperationError(f"nothing of JimBot runs on {home.path}", hint="Start it: jimbot up")
-    names = [one.service for one in found]
+    names, profile = [one.service for one in found], usage.profile(home)
     cores = rates.cores(found)
     services = [
         ServiceUse(
@@ -80,9 +80,7 @@ def look(appliance: Appliance, home: Home, rates: Rates) -> Top:
             group=appliance.service(one.service).group,
             processes=one.processes,
             memory_bytes=one.memory,
-            memory_limit_bytes=usage.limit_bytes(
-                appliance, one.service, names, usage.profile(home)
-            ),
+            memory_limit_bytes=usage.limit_bytes(appliance, one.service, names, profile),
             cores=cores[one.service],
             gpu_memory_bytes=one.gpu_memory,
             gpu_memory_limit_bytes=appliance.service(one.service).vram_mb << 20,

@@ -30,15 +30,26 @@ def look(
     return {it.name: it for it in asyncio.run(ask()).services}
 
 
+Answers = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def saying(answer: bytes) -> Answers:
+    """A server that answers every request alike."""
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    return answered
+
+
 def test_states(appliance: Appliance, home: Home) -> None:
     warned = http_app("mcp", lambda: Health(status="warn", reason="disk", hint="Free some"))
     failed = http_app("claude", lambda: Health(status="fail", reason="no key"))
     ports = {name: appliance.service(name).ports for name in ("mcp", "claude", "ray-head")}
 
-    async def stranger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-        writer.close()
+    stranger = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
     async def ask(checks: ServiceChecks) -> Services:
         trainer = await asyncio.start_server(
@@ -164,10 +175,7 @@ def test_only_the_services_that_the_system_runs_are_expected(
     monkeypatch.setenv("JIMBOT_HOME", str(home.path))
     monkeypatch.setenv("JIMBOT_SERVICES", "mcp,analytics,ray-worker,questdb")
 
-    async def questdb(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        writer.close()
+    questdb = saying(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     async def ask(checks: ServiceChecks) -> Services:
         server = await asyncio.start_server(

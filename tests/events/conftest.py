@@ -4,15 +4,11 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from jimbot.events import Event, EventLog
 from jimbot.events.sqlite import SQLiteEventLog
-
-if TYPE_CHECKING:
-    from tests.events.server import EventStoreServer
 
 Open = Callable[..., EventLog]
 
@@ -25,16 +21,6 @@ def heartbeat(event_id: str, *, source: str = "test", uptime: float = 0) -> Even
         timestamp=1_700_000_000_000,
         payload={"version": "1", "uptime": uptime},
     )
-
-
-@pytest.fixture
-def eventstore() -> Iterator[EventStoreServer]:
-    pytest.importorskip("esdbclient", reason="pip install 'jimbot[databases]'")
-    from tests.events.server import EventStoreServer
-
-    server = EventStoreServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture(params=["sqlite", "eventstore"])

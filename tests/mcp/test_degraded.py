@@ -22,16 +22,6 @@ from tests.proxy import Mode, Proxy
 
 
 @pytest.fixture
-def eventstore() -> Iterator[Any]:
-    pytest.importorskip("esdbclient", reason="pip install 'jimbot[databases]'")
-    from tests.events.server import EventStoreServer
-
-    server = EventStoreServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def door(service: Service, eventstore: Any) -> Iterator[Proxy]:
     """The door in front of the EventStoreDB that the service's table names; shut."""
     door = Proxy(eventstore.port)
